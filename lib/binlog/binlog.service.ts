@@ -1,0 +1,217 @@
+import type { OnApplicationBootstrap, OnModuleDestroy, OnModuleInit } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
+import type { CacheflowConfig } from '../cacheflow.config';
+import { CACHEFLOW_CONFIG, CACHEFLOW_NAME } from '../cacheflow.constants';
+import { CheckpointKeeper } from '../checkpoint/checkpoint-keeper';
+import { CheckpointStores } from '../checkpoint/checkpoint-stores';
+import { messageOf } from '../errors/cacheflow.error';
+import type { ConfigurationFault } from '../errors/configuration.error';
+import { CacheflowConfigurationError } from '../errors/configuration.error';
+import { ErrorReporter } from '../errors/error-reporter';
+import { CacheflowStoppedError, CaughtUpTimeoutError, SourceUnavailableError } from '../errors/source.errors';
+import { EventHub } from '../events/event-hub';
+import { OnBinlogExplorer } from '../events/on-binlog.explorer';
+import { AppliedPosition } from '../pipeline/applied-position';
+import { ChangePipeline } from '../pipeline/change-pipeline';
+import { ChangeQueue } from '../pipeline/change-queue';
+import { RedisConnection } from '../redis/redis-connection';
+import { SourceNames } from '../source-names';
+import { CustomStrategies } from '../strategy/custom-strategies';
+import { StrategyService } from '../strategy/strategy.service';
+import { untilAborted } from '../support/abort';
+import { handlerFaults } from '../events/handler-faults';
+import { classifySourceError, loginFault } from './source-faults';
+import { Tail } from './tail';
+import type { CacheflowStatus } from './tail-status';
+
+/** What runs between start and stop. */
+interface Machinery {
+  readonly tail: Tail;
+  readonly queue: ChangeQueue;
+  readonly pipeline: ChangePipeline;
+  readonly keeper: CheckpointKeeper;
+  readonly position: AppliedPosition;
+  /** Cuts off what a shutdown cannot wait for. */
+  readonly cutOff: AbortController;
+}
+
+/** Owns the life of the tail: checks and connects on init, streams from bootstrap, stops on destroy. */
+@Injectable()
+export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnModuleDestroy {
+  private machinery: Machinery | undefined;
+  private pipelineRun: Promise<void> | undefined;
+
+  constructor(
+    @Inject(CACHEFLOW_NAME) private readonly name: string,
+    @Inject(CACHEFLOW_CONFIG) private readonly config: CacheflowConfig,
+    @Inject(RedisConnection) private readonly redis: RedisConnection,
+    @Inject(StrategyService) private readonly strategy: StrategyService,
+    @Inject(CustomStrategies) private readonly custom: CustomStrategies,
+    @Inject(CheckpointStores) private readonly stores: CheckpointStores,
+    @Inject(EventHub) private readonly events: EventHub,
+    @Inject(OnBinlogExplorer) private readonly explorer: OnBinlogExplorer,
+    @Inject(SourceNames) private readonly names: SourceNames,
+    @Inject(ErrorReporter) private readonly errors: ErrorReporter,
+  ) {}
+
+  /**
+   * Checks everything. A source that is away is waited for later, because the app has to start all the same.
+   *
+   * @throws CacheflowConfigurationError that lists every fault
+   */
+  async onModuleInit(): Promise<void> {
+    const { handlers, faults } = this.explorer.explore();
+    const all = [...this.config.faults, ...this.names.faults(), ...faults];
+    all.push(...handlerFaults(handlers, this.config.rules));
+    // Without usable options there is no server to ask.
+    const connectable = !this.config.faults.some((fault) => /^(options|mysql|redis)\b/.test(fault.subject));
+    try {
+      const redisFault = connectable ? this.redis.resolve() : undefined;
+      if (redisFault) all.push(redisFault);
+      if (connectable && !redisFault) {
+        await this.custom.resolve(this.config.rules.all);
+        this.machinery = await this.build();
+        all.push(...(await this.checkSource(this.machinery.tail)));
+        this.events.register(handlers, this.machinery.cutOff.signal);
+      }
+      if (all.length > 0) throw new CacheflowConfigurationError(this.name, all);
+    } catch (error) {
+      this.machinery = undefined;
+      this.redis.close();
+      throw error;
+    }
+  }
+
+  onApplicationBootstrap(): void {
+    const machinery = this.running;
+    this.pipelineRun = machinery.pipeline.run().catch((error: unknown) => {
+      // Only the cut-off of a shutdown ends it; what was in hand is read again after the restart.
+      if (!machinery.cutOff.signal.aborted) throw error;
+    });
+    machinery.tail.start();
+  }
+
+  /** Stops reading, finishes the batch and the handlers in hand, saves the checkpoint, closes what is ours. */
+  async onModuleDestroy(): Promise<void> {
+    const { machinery } = this;
+    if (machinery) {
+      const deadline = setTimeout(
+        () => machinery.cutOff.abort(new CacheflowStoppedError('The shutdown took too long')),
+        this.config.shutdownTimeoutMillis,
+      );
+      try {
+        await machinery.tail.stop();
+        machinery.queue.close();
+        machinery.pipeline.resume();
+        await this.pipelineRun;
+        await untilAborted(this.events.idle(), machinery.cutOff.signal);
+        await untilAborted(machinery.keeper.save(), machinery.cutOff.signal);
+      } catch (error) {
+        if (!machinery.cutOff.signal.aborted) throw error;
+        this.errors.warn('The shutdown was cut short; the changes in hand are applied after the restart');
+      } finally {
+        clearTimeout(deadline);
+        machinery.cutOff.abort(new CacheflowStoppedError('The tail was stopped'));
+      }
+    }
+    this.events.complete();
+    this.errors.complete();
+    this.redis.close();
+  }
+
+  status(): CacheflowStatus {
+    const { machinery } = this;
+    const tail = machinery?.tail;
+    const position = machinery?.position.value;
+    return {
+      name: this.name,
+      state: tail?.state ?? 'idle',
+      reason: tail?.reason,
+      serverId: tail?.serverId ?? this.config.serverId,
+      position,
+      checkpoint: machinery?.keeper.saved,
+      lag: machinery ? lagOf(machinery) : { millis: 0, bytes: undefined },
+      queuedRows: machinery?.queue.size ?? 0,
+      pendingHandlers: this.events.pendingHandlers,
+      counters: {
+        changes: tail?.rowsRead ?? 0,
+        ...this.strategy.counters,
+        events: this.events.published,
+        handlerFailures: this.events.handlerFailures,
+        errors: this.errors.count,
+        reconnects: Math.max(0, tail?.reconnects ?? 0),
+      },
+    };
+  }
+
+  /** See `CacheflowService.caughtUp`. */
+  async caughtUp(timeoutMillis: number): Promise<void> {
+    const { tail, position } = this.running;
+    const signal = AbortSignal.any([tail.ended, AbortSignal.timeout(timeoutMillis)]);
+    try {
+      await position.reach(await tail.askPosition(signal), signal);
+    } catch (cause) {
+      if (tail.ended.aborted || !signal.aborted) throw cause;
+      const { state, reason } = this.status();
+      throw new CaughtUpTimeoutError(
+        `The tail did not catch up within ${timeoutMillis} ms (state ${state}${reason ? `: ${reason}` : ''})`,
+        { cause },
+      );
+    }
+  }
+
+  pause(): void {
+    this.running.tail.pause();
+    this.running.pipeline.pause();
+  }
+
+  resume(): void {
+    this.running.pipeline.resume();
+    this.running.tail.resume();
+  }
+
+  private get running(): Machinery {
+    if (!this.machinery) throw new CacheflowStoppedError(`Cacheflow "${this.name}" was not started`);
+    return this.machinery;
+  }
+
+  private async build(): Promise<Machinery> {
+    const { name, config, errors } = this;
+    const cutOff = new AbortController();
+    const store = await this.stores.resolve();
+    const keeper = new CheckpointKeeper(name, store, errors, cutOff.signal);
+    const position = new AppliedPosition();
+    const queue: ChangeQueue = new ChangeQueue(config.queue, (full) => tail.holdForQueue(full));
+    const tail = new Tail({ name, config, errors, queue, position, store });
+    const pipeline = new ChangePipeline(queue, this.strategy, this.events, keeper, position, cutOff.signal);
+    return { tail, queue, pipeline, keeper, position, cutOff };
+  }
+
+  private async checkSource(tail: Tail): Promise<readonly ConfigurationFault[]> {
+    try {
+      const { faults, warnings } = await tail.check();
+      for (const warning of warnings) this.errors.warn(warning);
+      return faults;
+    } catch (cause) {
+      if (classifySourceError(cause) === 'denied') return [loginFault(this.config.mysql.user)];
+      const error = new SourceUnavailableError(
+        `The source cannot be reached (${messageOf(cause)}); the app starts without it, and it is waited for`,
+        { cause },
+      );
+      tail.reason = error.message;
+      this.errors.report(error);
+      return [];
+    }
+  }
+}
+
+function lagOf({ tail, position, queue }: Machinery): CacheflowStatus['lag'] {
+  const { sourcePosition } = tail;
+  const applied = position.value;
+  const behind = queue.size > 0 || (sourcePosition !== undefined && !position.hasReached(sourcePosition));
+  const sameFile = sourcePosition !== undefined && applied?.file === sourcePosition.file;
+  return {
+    millis: behind && position.timestamp !== undefined ? Math.max(0, Date.now() - position.timestamp) : 0,
+    bytes: sameFile ? Math.max(0, sourcePosition.offset - applied.offset) : undefined,
+  };
+}

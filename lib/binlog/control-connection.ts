@@ -1,0 +1,140 @@
+import type { Connection, ConnectionOptions, RowDataPacket } from 'mysql2';
+import { createConnection } from 'mysql2';
+import type { MysqlSourceOptions, PasswordSource } from '../cacheflow.options';
+import type { BinlogPosition } from './position';
+
+/** What kind of server the source is. */
+export interface ServerInfo {
+  readonly flavor: 'mysql' | 'mariadb';
+  readonly version: string;
+  /** Tells the server from others: MySQL's `server_uuid`, MariaDB's `server_id`, which a topology has once. */
+  readonly identity: string;
+  /** Whether a tail can resume by GTID set: MySQL with gtid_mode=ON, MariaDB always. */
+  readonly gtid: boolean;
+}
+
+type SqlRow = Record<string, unknown>;
+
+/** How long any single question to the source may take. */
+const QUERY_TIMEOUT_MILLIS = 10_000;
+const KEEP_ALIVE_DELAY_MILLIS = 10_000;
+
+/** Asks a password source for the password of the next connection. */
+export async function resolvePassword(password: PasswordSource | undefined): Promise<string> {
+  return typeof password === 'function' ? password() : (password ?? '');
+}
+
+/** mysql2's options for one connection to the source. */
+export async function toConnectionOptions(options: MysqlSourceOptions): Promise<ConnectionOptions> {
+  return {
+    ...(options.socketPath
+      ? { socketPath: options.socketPath }
+      : { host: options.host ?? '127.0.0.1', port: options.port ?? 3306 }),
+    user: options.user,
+    password: await resolvePassword(options.password),
+    ...(options.ssl === undefined ? {} : { ssl: options.ssl }),
+    connectTimeout: options.connectTimeoutMillis ?? 10_000,
+    enableKeepAlive: true,
+    keepAliveInitialDelay: KEEP_ALIVE_DELAY_MILLIS,
+    charset: 'utf8mb4',
+    supportBigNumbers: true,
+    bigNumberStrings: true,
+  };
+}
+
+/** The second connection to the source, for questions; the first one streams. */
+export class ControlConnection {
+  private broken: Error | undefined;
+
+  private constructor(readonly raw: Connection) {
+    raw.on('error', (error: Error) => {
+      this.broken = error;
+    });
+  }
+
+  /** Connects. Rejects with mysql2's error. */
+  static async open(options: MysqlSourceOptions): Promise<ControlConnection> {
+    const raw = createConnection(await toConnectionOptions(options));
+    const connection = new ControlConnection(raw);
+    return new Promise((resolve, reject) => {
+      raw.connect((error) => {
+        if (!error) return resolve(connection);
+        raw.destroy();
+        reject(error);
+      });
+    });
+  }
+
+  get alive(): boolean {
+    return this.broken === undefined;
+  }
+
+  /** Runs one statement; times out, so that a frozen server is noticed. */
+  async query(sql: string, values: readonly unknown[] = []): Promise<SqlRow[]> {
+    return new Promise((resolve, reject) => {
+      this.raw.query<RowDataPacket[]>(
+        { sql, values: [...values], timeout: QUERY_TIMEOUT_MILLIS },
+        (error, rows) => (error ? reject(error) : resolve(rows)),
+      );
+    });
+  }
+
+  /** The values of global variables; those that the server does not know are absent. */
+  async variables(...names: string[]): Promise<Map<string, string>> {
+    const rows = await this.query('SHOW GLOBAL VARIABLES WHERE Variable_name IN (?)', [names]);
+    return new Map(rows.map((row) => [String(row['Variable_name']), String(row['Value'])]));
+  }
+
+  async serverInfo(): Promise<ServerInfo> {
+    const version = String((await this.query('SELECT VERSION() AS version'))[0]?.['version']);
+    const flavor = /mariadb/i.test(version) ? 'mariadb' : 'mysql';
+    const variables = await this.variables('server_uuid', 'server_id', 'gtid_mode');
+    return {
+      flavor,
+      version,
+      identity: variables.get('server_uuid') ?? `server-id-${variables.get('server_id')}`,
+      gtid: flavor === 'mariadb' || variables.get('gtid_mode') === 'ON',
+    };
+  }
+
+  /** The position up to which the source has written its binlog. Needs REPLICATION CLIENT. */
+  async currentPosition(server: ServerInfo): Promise<BinlogPosition> {
+    const [status] = await this.binlogStatus();
+    if (!status) throw new Error('The source keeps no binlog');
+    const file = String(status['File']);
+    const offset = Number(status['Position']);
+    if (!server.gtid) return { file, offset };
+    if (server.flavor === 'mysql') {
+      return { file, offset, gtidSet: String(status['Executed_Gtid_Set']).replace(/\s/g, '') };
+    }
+    const [row] = await this.query('SELECT BINLOG_GTID_POS(?, ?) AS pos', [file, offset]);
+    return { file, offset, gtidSet: String(row?.['pos'] ?? '') };
+  }
+
+  /** SHOW MASTER STATUS went away in MySQL 8.4; SHOW BINARY LOG STATUS came in 8.2 and MariaDB lacks it. */
+  private async binlogStatus(): Promise<SqlRow[]> {
+    try {
+      return await this.query('SHOW BINARY LOG STATUS');
+    } catch (error) {
+      if (sqlErrorCode(error) !== 'ER_PARSE_ERROR') throw error;
+      return this.query('SHOW MASTER STATUS');
+    }
+  }
+
+  /** The binlog files that the source still has, oldest first. Needs REPLICATION CLIENT. */
+  async binlogFiles(): Promise<{ file: string; size: number }[]> {
+    const rows = await this.query('SHOW BINARY LOGS');
+    return rows.map((row) => ({ file: String(row['Log_name']), size: Number(row['File_size']) }));
+  }
+
+  close(): void {
+    this.broken ??= new Error('Closed');
+    this.raw.destroy();
+  }
+}
+
+/** The symbolic code of an error of mysql2 or of Node's network layer. */
+export function sqlErrorCode(error: unknown): string | undefined {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === 'string' ? code : undefined;
+}

@@ -1,0 +1,86 @@
+/** Event types that matter here: MySQL libs/mysql/binlog/event/binlog_event.h, MariaDB sql/log_event.h. */
+export const EventType = {
+  QUERY: 2,
+  ROTATE: 4,
+  FORMAT_DESCRIPTION: 15,
+  XID: 16,
+  EXECUTE_LOAD_QUERY: 18,
+  TABLE_MAP: 19,
+  INCIDENT: 26,
+  HEARTBEAT: 27,
+  GTID: 33,
+  ANONYMOUS_GTID: 34,
+  XA_PREPARE: 38,
+  PARTIAL_UPDATE_ROWS: 39,
+  TRANSACTION_PAYLOAD: 40,
+  HEARTBEAT_V2: 41,
+  GTID_TAGGED: 42,
+  MARIADB_GTID: 162,
+  MARIADB_QUERY_COMPRESSED: 165,
+} as const;
+
+/** Length of the common header of every event. */
+export const HEADER_LENGTH = 19;
+const CHECKSUM_LENGTH = 4;
+/** LOG_EVENT_ARTIFICIAL_F: made up by the dump thread, not in the file; its position means nothing. */
+const ARTIFICIAL_FLAG = 0x20;
+
+/** The common header: timestamp 4, type 1, server id 4, size 4, end position 4, flags 2; little-endian. */
+export interface EventHeader {
+  readonly type: number;
+  /** Milliseconds since 1970, in whole seconds. */
+  readonly timestamp: number;
+  readonly serverId: number;
+  /** Where the event ends in its file; 0 for artificial events and inside MariaDB's transactions. */
+  readonly endOffset: number;
+  readonly size: number;
+  /** Where the event's own data start in the buffer. */
+  readonly bodyStart: number;
+  /** Where they end; the checksum is left out. */
+  readonly bodyEnd: number;
+}
+
+export function readHeader(buffer: Buffer, start: number, end: number, checksum: boolean): EventHeader {
+  const artificial = (buffer.readUInt16LE(start + 17) & ARTIFICIAL_FLAG) !== 0;
+  return {
+    type: buffer[start + 4] ?? 0,
+    timestamp: buffer.readUInt32LE(start) * 1000,
+    serverId: buffer.readUInt32LE(start + 5),
+    size: buffer.readUInt32LE(start + 9),
+    endOffset: artificial ? 0 : buffer.readUInt32LE(start + 13),
+    bodyStart: start + HEADER_LENGTH,
+    bodyEnd: end - (checksum ? CHECKSUM_LENGTH : 0),
+  };
+}
+
+/** GTID events: flags 1, source uuid 16, number 8 (MySQL libs/mysql/binlog/event/control_events.h). */
+export function readGtid(buffer: Buffer, bodyStart: number): string {
+  const uuid = buffer.toString('hex', bodyStart + 1, bodyStart + 17);
+  const number = buffer.readBigInt64LE(bodyStart + 17);
+  return `${uuid.slice(0, 8)}-${uuid.slice(8, 12)}-${uuid.slice(12, 16)}-${uuid.slice(16, 20)}-${uuid.slice(20)}:${number}`;
+}
+
+/** MariaDB's GTID events: number 8, domain 4, flags 1; the server id is the header's (sql/log_event.h). */
+export function readMariadbGtid(
+  buffer: Buffer,
+  header: EventHeader,
+): { gtid: string; standalone: boolean } {
+  const number = buffer.readBigUInt64LE(header.bodyStart);
+  const domain = buffer.readUInt32LE(header.bodyStart + 8);
+  const FL_STANDALONE = 1;
+  return {
+    gtid: `${domain}-${header.serverId}-${number}`,
+    standalone: ((buffer[header.bodyStart + 12] ?? 0) & FL_STANDALONE) !== 0,
+  };
+}
+
+/** Query events: thread 4, time 4, schema length 1, error 2, status length 2, status, schema, 0, statement. */
+export function readQuery(buffer: Buffer, header: EventHeader): { schema: string; statement: string } {
+  const schemaLength = buffer[header.bodyStart + 8] ?? 0;
+  const statusLength = buffer.readUInt16LE(header.bodyStart + 11);
+  const schemaStart = header.bodyStart + 13 + statusLength;
+  return {
+    schema: buffer.toString('utf8', schemaStart, schemaStart + schemaLength),
+    statement: buffer.toString('utf8', schemaStart + schemaLength + 1, header.bodyEnd),
+  };
+}

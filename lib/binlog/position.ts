@@ -1,0 +1,44 @@
+/** A place in the source's binlog. */
+export interface BinlogPosition {
+  /** The binlog file, e.g. `binlog.000042`. */
+  readonly file: string;
+  /** The byte offset in that file. */
+  readonly offset: number;
+  /**
+   * Every transaction up to here: a MySQL GTID set (`uuid:1-5,…`) or a MariaDB GTID position
+   * (`0-1-1234,…`). Absent where the source has no GTIDs.
+   */
+  readonly gtidSet?: string;
+}
+
+/** Where a change stands in the binlog: the place of its transaction, and its row in it. */
+export interface ChangePosition {
+  readonly file: string;
+  /** The offset at which the change's transaction starts; reading from there delivers it again. */
+  readonly offset: number;
+  /** The number of the row within the transaction, from 0. */
+  readonly row: number;
+}
+
+/** `binlog.000042:1234` for messages. */
+export function formatPosition(position: { readonly file: string; readonly offset: number }): string {
+  return `${position.file}:${position.offset}`;
+}
+
+/**
+ * Orders two places of one source's binlog: negative when `a` is before `b`.
+ *
+ * Binlog files are numbered; the number grows beyond six digits after 999999, so that names are not
+ * compared as strings.
+ */
+export function comparePositions(
+  a: { readonly file: string; readonly offset: number },
+  b: { readonly file: string; readonly offset: number },
+): number {
+  return fileNumber(a.file) - fileNumber(b.file) || a.offset - b.offset;
+}
+
+function fileNumber(file: string): number {
+  const digits = /\.(\d+)$/.exec(file);
+  return digits ? Number(digits[1]) : -1;
+}

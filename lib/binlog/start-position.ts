@@ -1,0 +1,58 @@
+import type { StartAt } from '../cacheflow.options';
+import type { ControlConnection, ServerInfo } from './control-connection';
+import type { BinlogPosition } from './position';
+import type { SessionStart } from './zongji';
+
+/** Where a session starts, and the position that this is. */
+export interface Start {
+  readonly session: SessionStart;
+  readonly position: BinlogPosition;
+}
+
+/**
+ * Where to begin: at the position that is known, else where `startAt` says. By GTID set where the position and
+ * the server have one, because that survives a failover to another server; else by file and offset.
+ */
+export async function findStart(
+  control: ControlConnection,
+  server: ServerInfo,
+  known: BinlogPosition | undefined,
+  startAt: StartAt,
+): Promise<Start> {
+  const position = known ?? (await firstPosition(control, server, startAt));
+  return {
+    position,
+    session:
+      position.gtidSet !== undefined && server.gtid
+        ? { gtidSet: position.gtidSet }
+        : { file: position.file, offset: position.offset },
+  };
+}
+
+async function firstPosition(control: ControlConnection, server: ServerInfo, startAt: StartAt): Promise<BinlogPosition> {
+  if (startAt === 'latest') return control.currentPosition(server);
+  if (startAt === 'earliest') return earliestPosition(control, server);
+  // The file is not known yet; the stream begins with its name.
+  if ('gtidSet' in startAt) return { file: '', offset: 0, gtidSet: startAt.gtidSet };
+  const gtidSet = server.flavor === 'mariadb' ? await mariadbGtidAt(control, startAt) : undefined;
+  return { file: startAt.file, offset: startAt.offset, ...(gtidSet === undefined ? {} : { gtidSet }) };
+}
+
+async function earliestPosition(control: ControlConnection, server: ServerInfo): Promise<BinlogPosition> {
+  const FIRST_EVENT = 4;
+  const [oldest] = await control.binlogFiles();
+  const start = { file: oldest?.file ?? '', offset: FIRST_EVENT };
+  if (!server.gtid) return start;
+  if (server.flavor === 'mariadb') return { ...start, gtidSet: (await mariadbGtidAt(control, start)) ?? '' };
+  const [row] = await control.query('SELECT @@GLOBAL.gtid_purged AS purged');
+  return { ...start, gtidSet: String(row?.['purged'] ?? '').replace(/\s/g, '') };
+}
+
+/** MariaDB can tell the GTID position of a place in a file; NULL for a place that does not exist. */
+async function mariadbGtidAt(
+  control: ControlConnection,
+  place: { file: string; offset: number },
+): Promise<string | undefined> {
+  const [row] = await control.query('SELECT BINLOG_GTID_POS(?, ?) AS pos', [place.file, place.offset]);
+  return row?.['pos'] === null || row?.['pos'] === undefined ? undefined : String(row['pos']);
+}

@@ -1,0 +1,93 @@
+import type { TableShape } from '../pipeline/stream';
+import type { ControlConnection } from './control-connection';
+import { resolveColumns } from './decode/column';
+import type { ValueOptions } from './decode/rows-decoder';
+import { RowsDecoder } from './decode/rows-decoder';
+import type { TableMap } from './decode/table-map';
+import { parseTableMap, readTableId } from './decode/table-map';
+import { loadCharsets, loadTableDefinition } from './table-definition';
+
+/** A watched table as its latest table map describes it. */
+export interface CatalogEntry {
+  readonly shape: TableShape;
+  /** Absent where the rows of the table cannot be decoded. */
+  readonly decoder: RowsDecoder | undefined;
+  /** Why `decoder` is absent. */
+  readonly failure: unknown;
+}
+
+/** What a table id of the stream stands for: a watched table, or null for one that nobody watches. */
+type Resolved = CatalogEntry | null;
+
+/** Which columns of a table have to be decoded; undefined stands for all. */
+export type Projection = (table: TableShape) => ReadonlySet<string> | undefined;
+
+/** Table ids are never reused while a server runs, so that old ones have to be dropped at some time. */
+const MAX_ENTRIES = 5_000;
+
+/**
+ * Knows the tables behind the table ids of one stream. Each transaction repeats its tables' maps; they are
+ * compared by their bytes, so that only new ones are parsed.
+ */
+export class TableCatalog {
+  private readonly entries = new Map<number, { bytes: Buffer; resolved: Resolved }>();
+  private charsets: ReadonlyMap<number, string> | undefined;
+
+  constructor(
+    private readonly control: ControlConnection,
+    private readonly isWatched: (schema: string, table: string) => boolean,
+    private readonly values: ValueOptions,
+    private readonly projection: Projection,
+  ) {}
+
+  /** Takes note of a table map. Returns it when its table has to be loaded first. */
+  see(buffer: Buffer, start: number, end: number): TableMap | undefined {
+    const tableId = readTableId(buffer, start);
+    const known = this.entries.get(tableId);
+    if (known && known.bytes.compare(buffer, start, end) === 0) return undefined;
+    const map = parseTableMap(buffer, start, end);
+    if (this.isWatched(map.schema, map.table)) return map;
+    this.remember(tableId, Buffer.from(buffer.subarray(start, end)), null);
+    return undefined;
+  }
+
+  /** Resolves a watched table with the help of the source. Rejects when the source does not answer. */
+  async load(map: TableMap, bytes: Buffer): Promise<void> {
+    this.charsets ??= await loadCharsets(this.control);
+    const definition = await loadTableDefinition(this.control, map.schema, map.table);
+    this.remember(map.tableId, bytes, this.resolve(map, definition));
+  }
+
+  /** The table of a rows event; null when nobody watches it, undefined when its map was never seen. */
+  find(buffer: Buffer, bodyStart: number): Resolved | undefined {
+    return this.entries.get(readTableId(buffer, bodyStart))?.resolved;
+  }
+
+  private resolve(
+    map: TableMap,
+    definition: Awaited<ReturnType<typeof loadTableDefinition>>,
+  ): CatalogEntry {
+    const base = { schema: map.schema, table: map.table };
+    try {
+      const columns = resolveColumns(map, definition && [...definition.columns], (id) => this.charsets?.get(id));
+      const names = columns.map((column) => column.name);
+      const primaryKey = map.primaryKey
+        ? map.primaryKey.map((index) => names[index] ?? '')
+        : (definition?.primaryKey ?? []);
+      const shape: TableShape = { ...base, columns: names, primaryKey };
+      const decoder = new RowsDecoder(columns, this.values, this.projection(shape));
+      return { shape, decoder, failure: undefined };
+    } catch (failure) {
+      return { shape: { ...base, columns: [], primaryKey: [] }, decoder: undefined, failure };
+    }
+  }
+
+  private remember(tableId: number, bytes: Buffer, resolved: Resolved): void {
+    this.entries.delete(tableId);
+    if (this.entries.size >= MAX_ENTRIES) {
+      const oldest = this.entries.keys().next();
+      if (!oldest.done) this.entries.delete(oldest.value);
+    }
+    this.entries.set(tableId, { bytes, resolved });
+  }
+}

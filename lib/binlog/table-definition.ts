@@ -1,0 +1,59 @@
+import type { ControlConnection } from './control-connection';
+import type { ColumnDefinition } from './decode/column';
+
+/** What the source says of a table now, which may differ from what it was when a change was written. */
+export interface TableDefinition {
+  readonly columns: readonly ColumnDefinition[];
+  /** Names of the primary key's columns, in order; empty without a primary key. */
+  readonly primaryKey: readonly string[];
+}
+
+/** The definition of a table, or undefined when it does not exist (or may not be seen). Needs SELECT on it. */
+export async function loadTableDefinition(
+  control: ControlConnection,
+  schema: string,
+  table: string,
+): Promise<TableDefinition | undefined> {
+  const columns = await control.query(
+    `SELECT COLUMN_NAME AS name, DATA_TYPE AS dataType, COLUMN_TYPE AS columnType, CHARACTER_SET_NAME AS charset,
+            NUMERIC_SCALE AS numericScale, EXTRA AS extra
+       FROM INFORMATION_SCHEMA.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? ORDER BY ORDINAL_POSITION`,
+    [schema, table],
+  );
+  if (columns.length === 0) return undefined;
+  const primaryKey = await control.query(
+    `SELECT COLUMN_NAME AS name FROM INFORMATION_SCHEMA.STATISTICS
+      WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? AND INDEX_NAME = 'PRIMARY' ORDER BY SEQ_IN_INDEX`,
+    [schema, table],
+  );
+  return {
+    columns: columns.map((row) => ({
+      name: String(row['name']),
+      dataType: String(row['dataType']).toLowerCase(),
+      columnType: String(row['columnType']),
+      charset: row['charset'] === null ? null : String(row['charset']),
+      numericScale: row['numericScale'] === null ? null : Number(row['numericScale']),
+      generated: /GENERATED/i.test(String(row['extra'])) && !/DEFAULT_GENERATED/i.test(String(row['extra'])),
+      invisible: /INVISIBLE/i.test(String(row['extra'])),
+    })),
+    primaryKey: primaryKey.map((row) => String(row['name'])),
+  };
+}
+
+/** Character set names by collation id, as the server numbers them. */
+export async function loadCharsets(control: ControlConnection): Promise<ReadonlyMap<number, string>> {
+  const sources = [
+    // MariaDB since 10.10 numbers the UCA 14 collations only here.
+    'SELECT ID AS id, CHARACTER_SET_NAME AS charset FROM INFORMATION_SCHEMA.COLLATION_CHARACTER_SET_APPLICABILITY WHERE ID IS NOT NULL',
+    'SELECT ID AS id, CHARACTER_SET_NAME AS charset FROM INFORMATION_SCHEMA.COLLATIONS WHERE ID IS NOT NULL',
+  ];
+  const charsets = new Map<number, string>();
+  for (const sql of sources) {
+    const rows = await control.query(sql).catch((error: { code?: string }) => {
+      if (error.code === 'ER_BAD_FIELD_ERROR') return [];
+      throw error;
+    });
+    for (const row of rows) charsets.set(Number(row['id']), String(row['charset']));
+  }
+  return charsets;
+}

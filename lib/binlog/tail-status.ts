@@ -1,0 +1,59 @@
+import type { BinlogPosition } from './position';
+
+/**
+ * - `idle`: not started yet
+ * - `connecting`: on the way to the source, at the first start or after a break
+ * - `streaming`: reading the binlog
+ * - `paused`: held by `pause()`
+ * - `failed`: given up; the configuration or the position has to be mended and the app restarted
+ * - `stopped`: ended by the app's shutdown
+ */
+export type TailState = 'idle' | 'connecting' | 'streaming' | 'paused' | 'failed' | 'stopped';
+
+/** How far the tail is behind the source. */
+export interface Lag {
+  /** Age of the last applied change while there is more to apply, in milliseconds; 0 when caught up. */
+  readonly millis: number;
+  /** Binlog bytes that were not applied when the source was last asked; undefined before that. */
+  readonly bytes: number | undefined;
+}
+
+/** A snapshot of how the tail is doing. */
+export interface CacheflowStatus {
+  /** The `name` of the source. */
+  readonly name: string;
+  readonly state: TailState;
+  /** Why the tail is not streaming: the message of the latest error. */
+  readonly reason: string | undefined;
+  readonly serverId: number;
+  /** Everything up to here was applied. */
+  readonly position: BinlogPosition | undefined;
+  /** Where a restart would go on. */
+  readonly checkpoint: BinlogPosition | undefined;
+  readonly lag: Lag;
+  /** Rows that were read and not yet applied. */
+  readonly queuedRows: number;
+  /** Calls of `@OnBinlog` handlers that wait or run. */
+  readonly pendingHandlers: number;
+  readonly counters: CacheflowCounters;
+}
+
+/** Counts since the start of the process. */
+export interface CacheflowCounters {
+  /** Row changes of watched tables that were read. */
+  readonly changes: number;
+  /** Keys removed because their row changed. */
+  readonly invalidated: number;
+  /** Keys written by write-through. */
+  readonly written: number;
+  /** Keys removed because all keys of a table had to go. */
+  readonly flushed: number;
+  /** Changes handed on to subscribers or handlers. */
+  readonly events: number;
+  /** Handler calls that were given up. */
+  readonly handlerFailures: number;
+  /** Errors on `errors$`. */
+  readonly errors: number;
+  /** Connections to the source after the first one. */
+  readonly reconnects: number;
+}

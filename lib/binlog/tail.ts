@@ -1,0 +1,307 @@
+import type { CacheflowConfig } from '../cacheflow.config';
+import type { Checkpoint, CheckpointStore } from '../checkpoint/checkpoint.store';
+import type { CacheflowError } from '../errors/cacheflow.error';
+import { messageOf } from '../errors/cacheflow.error';
+import { CacheflowConfigurationError } from '../errors/configuration.error';
+import type { ErrorReporter } from '../errors/error-reporter';
+import { CheckpointFailedError } from '../errors/redis.errors';
+import {
+  CacheflowStoppedError,
+  PositionLostError,
+  ServerIdClashError,
+  SourceStalledError,
+  SourceUnavailableError,
+} from '../errors/source.errors';
+import type { AppliedPosition } from '../pipeline/applied-position';
+import type { ChangeQueue } from '../pipeline/change-queue';
+import { Gate } from '../pipeline/gate';
+import { preflight } from '../preflight/preflight';
+import { sleep, untilAborted } from '../support/abort';
+import { Backoff } from '../support/backoff';
+import { BinlogSource } from './binlog.source';
+import type { ServerInfo } from './control-connection';
+import { ControlConnection } from './control-connection';
+import type { BinlogPosition } from './position';
+import { comparePositions, formatPosition } from './position';
+import { generateServerId } from './server-id';
+import { classifySourceError, loginFault } from './source-faults';
+import { findStart } from './start-position';
+import { TableCatalog } from './table-catalog';
+import type { TailState } from './tail-status';
+import { createGtidTracker } from './zongji';
+
+/** What a tail works with. */
+export interface TailContext {
+  readonly name: string;
+  readonly config: CacheflowConfig;
+  readonly errors: ErrorReporter;
+  readonly queue: ChangeQueue;
+  readonly position: AppliedPosition;
+  readonly store: CheckpointStore;
+}
+
+/** How often the source is asked for its position: for the lag, and to tell a quiet source from a dead one. */
+const POLL_MILLIS = 5_000;
+
+/** Keeps a replication connection going: connects, resumes, watches, reconnects, until it is stopped. */
+export class Tail {
+  private currentState: TailState = 'idle';
+  private readonly ending = new AbortController();
+  /** Closed by `pause()`. */
+  private readonly userGate = new Gate();
+  /** Closed while there is no connection. */
+  private readonly connected = new Gate();
+  private control: ControlConnection | undefined;
+  private server: ServerInfo | undefined;
+  private source: BinlogSource | undefined;
+  private running: Promise<void> | undefined;
+  private checked = false;
+  /** Connections after the first one. */
+  reconnects = -1;
+  /** Row changes that were read from connections before this one. */
+  private rowsBefore = 0;
+  /** The source's own position when it was last asked. */
+  sourcePosition: BinlogPosition | undefined;
+  /** The latest error's message while the tail is not streaming. */
+  reason: string | undefined;
+  serverId: number;
+
+  constructor(private readonly context: TailContext) {
+    this.serverId = context.config.serverId;
+    this.connected.close();
+  }
+
+  get state(): TailState {
+    return this.currentState === 'streaming' && this.userGate.isClosed ? 'paused' : this.currentState;
+  }
+
+  get rowsRead(): number {
+    return this.rowsBefore + (this.source?.rowsRead ?? 0);
+  }
+
+  /** Aborted when the tail has ended, by failing or by being stopped. */
+  get ended(): AbortSignal {
+    return this.ending.signal;
+  }
+
+  /** Looks at the source once, before anything starts. Rejects with the error of a source that cannot be reached. */
+  async check(): Promise<Awaited<ReturnType<typeof preflight>>> {
+    const control = await ControlConnection.open(this.context.config.mysql);
+    try {
+      const result = await preflight(control, await control.serverInfo(), this.context.config);
+      this.checked = result.faults.length === 0;
+      return result;
+    } finally {
+      control.close();
+    }
+  }
+
+  start(): void {
+    this.currentState = 'connecting';
+    this.running = this.run();
+  }
+
+  /** Stops reading; resolves when the connections are closed. */
+  async stop(): Promise<void> {
+    if (this.currentState !== 'failed') this.currentState = 'stopped';
+    this.ending.abort(new CacheflowStoppedError('The tail was stopped'));
+    this.userGate.open();
+    this.closeConnections();
+    await this.running;
+  }
+
+  /** The queue is full (or no longer). */
+  holdForQueue(full: boolean): void {
+    if (full) this.source?.hold('queue');
+    else this.source?.release('queue');
+  }
+
+  pause(): void {
+    this.userGate.close();
+    this.source?.hold('user');
+  }
+
+  resume(): void {
+    this.userGate.open();
+    this.source?.release('user');
+  }
+
+  /** The position up to which the source has written, asked now; waits for a connection. */
+  async askPosition(signal: AbortSignal): Promise<BinlogPosition> {
+    for (;;) {
+      await untilAborted(this.connected.pass(), signal);
+      const { control, server } = this;
+      try {
+        if (control && server) return await untilAborted(control.currentPosition(server), signal);
+      } catch {
+        // The watchdog sees the same and replaces the connection.
+      }
+      await sleep(50, signal);
+    }
+  }
+
+  private async run(): Promise<void> {
+    const backoff = new Backoff(this.context.config.reconnect);
+    while (!this.ended.aborted) {
+      try {
+        await this.userGate.pass();
+        await this.stream(backoff);
+      } catch (error) {
+        if (this.ended.aborted) return;
+        const report = this.judge(error);
+        this.reason = report.message;
+        this.context.errors.report(report);
+        if (isFinal(report)) {
+          this.currentState = 'failed';
+          this.ending.abort(new CacheflowStoppedError(`The tail has failed: ${report.message}`));
+          return;
+        }
+      } finally {
+        this.closeConnections();
+      }
+      this.currentState = this.ended.aborted ? 'stopped' : 'connecting';
+      // What was read is applied first: the next connection goes on from there.
+      await this.context.queue.drained(this.ended).catch(() => undefined);
+      await backoff.wait(this.ended).catch(() => undefined);
+    }
+  }
+
+  /** One connection, from its start to its break; rejects with what broke it. */
+  private async stream(backoff: Backoff): Promise<never> {
+    const { config, errors, position, queue } = this.context;
+    const control = await ControlConnection.open(config.mysql);
+    this.control = control;
+    this.ended.throwIfAborted();
+    const server = await control.serverInfo();
+    this.server = server;
+    await this.preflightOnce(control, server);
+
+    const known = position.value ?? (await this.loadCheckpoint());
+    const start = await findStart(control, server, known, config.startAt);
+    position.start(
+      { ...start.position, serverUuid: server.identity },
+      start.position.gtidSet === undefined ? undefined : await createGtidTracker(server.flavor, start.position.gtidSet),
+      known?.serverUuid === server.identity,
+    );
+
+    let onBroken!: (error: Error) => void;
+    const broken = new Promise<never>((_resolve, reject) => {
+      onBroken = reject;
+    });
+    // Not unhandled when something else fails before it is awaited.
+    broken.catch(() => undefined);
+    const catalog = new TableCatalog(
+      control,
+      (schema, table) => config.rules.find(schema, table) !== undefined,
+      config.mysql,
+      () => undefined,
+    );
+    const source = new BinlogSource(
+      control,
+      catalog,
+      {
+        piece: (piece) => {
+          backoff.reset();
+          queue.push(piece);
+        },
+        fault: (error) => errors.report(error),
+        broken: onBroken,
+      },
+      start.position,
+    );
+    this.source = source;
+    if (this.userGate.isClosed) source.hold('user');
+    await source.open({ serverId: this.serverId, start: start.session, heartbeatMillis: config.watchdogMillis / 3 });
+    this.reconnects++;
+    this.reason = undefined;
+    this.currentState = 'streaming';
+    this.connected.open();
+    errors.info(`Tailing ${server.flavor} ${server.version} from ${formatPosition(start.position)} as server id ${this.serverId}`);
+    return Promise.race([broken, this.watch(source, control, server)]);
+  }
+
+  /** Rejects when the source is gone although the connection does not say so. */
+  private async watch(source: BinlogSource, control: ControlConnection, server: ServerInfo): Promise<never> {
+    const { config, position } = this.context;
+    for (;;) {
+      await sleep(Math.min(POLL_MILLIS, config.watchdogMillis), this.ended);
+      if (this.userGate.isClosed) continue;
+      this.sourcePosition = await control.currentPosition(server);
+      const applied = position.value;
+      const behind = applied !== undefined && comparePositions(this.sourcePosition, source.readUpTo) > 0;
+      if (behind && source.silentMillis > config.watchdogMillis) {
+        throw new SourceStalledError(
+          `The replication connection has been silent for ${source.silentMillis} ms although the source went on; it is replaced`,
+        );
+      }
+    }
+  }
+
+  private async preflightOnce(control: ControlConnection, server: ServerInfo): Promise<void> {
+    if (this.checked) return;
+    const { name, config, errors } = this.context;
+    const { faults, warnings } = await preflight(control, server, config);
+    if (faults.length > 0) throw new CacheflowConfigurationError(name, faults);
+    for (const warning of warnings) errors.warn(warning);
+    this.checked = true;
+  }
+
+  /** Waits for a store that is away; a checkpoint that cannot be read must not be taken for none. */
+  private async loadCheckpoint(): Promise<Checkpoint | undefined> {
+    const { name, store, errors } = this.context;
+    const backoff = new Backoff(this.context.config.reconnect);
+    for (;;) {
+      try {
+        return (await untilAborted(store.load(name), this.ended)) ?? undefined;
+      } catch (cause) {
+        this.ended.throwIfAborted();
+        const error = new CheckpointFailedError(`The checkpoint could not be loaded: ${messageOf(cause)}; trying again`, {
+          cause,
+        });
+        this.reason = error.message;
+        errors.report(error);
+        await backoff.wait(this.ended);
+      }
+    }
+  }
+
+  /** Says what an error means, and prepares for the next attempt. */
+  private judge(error: unknown): CacheflowError {
+    if (error instanceof CacheflowConfigurationError || error instanceof SourceStalledError) return error;
+    const { config, name, position } = this.context;
+    const server = config.mysql.socketPath ?? `${config.mysql.host ?? '127.0.0.1'}:${config.mysql.port ?? 3306}`;
+    switch (classifySourceError(error)) {
+      case 'server-id': {
+        const clash = new ServerIdClashError(this.serverId, { cause: error });
+        this.serverId = generateServerId();
+        return clash;
+      }
+      case 'position-lost':
+        return new PositionLostError(
+          `The source cannot go on from ${position.value ? formatPosition(position.value) : 'the start position'} ` +
+            `(${messageOf(error)}); changes were missed. Empty the cache, delete the checkpoint and restart`,
+          { cause: error },
+        );
+      case 'denied':
+        if (!this.checked) return new CacheflowConfigurationError(name, [loginFault(config.mysql.user)]);
+        break;
+      case 'unreachable':
+    }
+    return new SourceUnavailableError(`The connection to ${server} failed (${messageOf(error)}); trying again`, {
+      cause: error,
+    });
+  }
+
+  private closeConnections(): void {
+    this.connected.close();
+    this.rowsBefore += this.source?.rowsRead ?? 0;
+    this.source?.close();
+    this.source = undefined;
+    this.control?.close();
+    this.control = undefined;
+  }
+}
+
+function isFinal(error: CacheflowError): boolean {
+  return error instanceof CacheflowConfigurationError || error instanceof PositionLostError;
+}

@@ -1,0 +1,179 @@
+import type { Connection } from 'mysql2';
+import type ZongJi from '@vlasky/zongji';
+import type { BinlogEvent } from '@vlasky/zongji';
+
+/** Where a replication session starts. */
+export type SessionStart = { file: string; offset: number } | { gtidSet: string };
+
+/** What a session tells its owner. All calls are synchronous, on the socket's turn. */
+export interface SessionListener {
+  /**
+   * A raw binlog event, checksum included, from its common header on. The buffer is the network's: copy what
+   * outlives the call. Returns false to have zongji parse the event and hand it to `onParsed`.
+   */
+  onEvent(buffer: Buffer, start: number, end: number): boolean;
+  onParsed(event: BinlogEvent): void;
+  /** The session is over; it was closed before the call. */
+  onError(error: Error): void;
+}
+
+/** A replication connection that streams. */
+export interface ReplicationSession {
+  /** Whether each event ends with a checksum of 4 bytes. */
+  readonly checksum: boolean;
+  pause(): void;
+  resume(): void;
+  close(): void;
+}
+
+/** What mysql2 calls a command, as far as it is used here. */
+interface BinlogCommand {
+  next: unknown;
+  execute(packet: Packet | undefined, connection: unknown): boolean;
+}
+interface Packet {
+  readonly buffer: Buffer;
+  readonly offset: number;
+  readonly end: number;
+  isEOF(): boolean;
+  isError(): boolean;
+}
+/** zongji's replication connection: mysql2's, with the parts that its types leave out. */
+interface RawConnection {
+  threadId: number;
+  query(sql: string, callback?: (error: Error | null) => void): void;
+  addCommand(command: BinlogCommand): unknown;
+  pause(): void;
+  resume(): void;
+}
+
+export interface SessionOptions {
+  /** The control connection; zongji queries it, it stays ours. */
+  control: Connection;
+  serverId: number;
+  start: SessionStart;
+  /** How often an idle source sends a heartbeat. */
+  heartbeatMillis: number;
+}
+
+type ZongJiModule = typeof import('@vlasky/zongji');
+
+/** zongji is ESM only; this file is the one that knows it. */
+async function loadZongji(): Promise<ZongJiModule> {
+  return import('@vlasky/zongji');
+}
+
+/**
+ * Starts to stream. zongji connects, negotiates checksums and sends the dump command; the raw packets are
+ * taken before it parses them, because its own decoding of rows is the slowest part of the whole way.
+ */
+export async function openReplicationSession(
+  options: SessionOptions,
+  listener: SessionListener,
+): Promise<ReplicationSession> {
+  const { default: ZongJiClass } = await loadZongji();
+  const zongji: ZongJi = new ZongJiClass(options.control);
+  // zongji makes the replication connection out of the control connection's settings.
+  let closed = false;
+  const close = (): void => {
+    if (closed) return;
+    closed = true;
+    zongji.stop();
+  };
+  const fail = (error: Error): void => {
+    if (closed) return;
+    close();
+    listener.onError(error);
+  };
+  const internals = zongji as unknown as { connection: RawConnection; useChecksum: boolean };
+
+  return new Promise((resolve, reject) => {
+    let ready = false;
+    zongji.on('error', (error: Error) => {
+      if (ready) return fail(error);
+      close();
+      reject(error);
+    });
+    zongji.on('binlog', (event: BinlogEvent) => {
+      if (!closed) listener.onParsed(event);
+    });
+    zongji.on('ready', () => {
+      ready = true;
+      resolve({
+        checksum: internals.useChecksum,
+        pause: () => closed || internals.connection.pause(),
+        resume: () => closed || internals.connection.resume(),
+        close,
+      });
+    });
+    zongji.start({ serverId: options.serverId, ...toZongjiStart(options.start) });
+    const connection = internals.connection;
+    // Sent before the dump command, because mysql2 keeps the order. Nanoseconds; without it an idle source
+    // is silent, and nobody could tell it from a dead one. MySQL reads the new name, MariaDB the old one.
+    const nanos = options.heartbeatMillis * 1_000_000;
+    connection.query(`SET @master_heartbeat_period = ${nanos}, @source_heartbeat_period = ${nanos}`);
+    // A paused socket must not make the source hang up: by default it waits a minute for us to read.
+    connection.query('SET SESSION net_write_timeout = 3600');
+    tapBinlogCommand(connection, listener, () => closed, fail);
+  });
+}
+
+function toZongjiStart(start: SessionStart): { filename?: string; position?: number; gtidSet?: string } {
+  return 'gtidSet' in start ? { gtidSet: start.gtidSet } : { filename: start.file, position: start.offset };
+}
+
+/** Puts the listener between mysql2's packets and zongji's parser. */
+function tapBinlogCommand(
+  connection: RawConnection,
+  listener: SessionListener,
+  isClosed: () => boolean,
+  fail: (error: Error) => void,
+): void {
+  const addCommand = connection.addCommand.bind(connection);
+  connection.addCommand = (command: BinlogCommand): unknown => {
+    if (command.constructor.name !== 'Binlog') return addCommand(command);
+    const execute = command.execute.bind(command);
+    command.execute = (packet, target) => {
+      if (isClosed()) return false;
+      const streaming = command.next !== null && packet !== undefined;
+      if (!streaming || packet.isError()) return execute(packet, target);
+      if (packet.isEOF()) {
+        fail(new Error('The source ended the binlog stream'));
+        return false;
+      }
+      try {
+        // One byte (always 0) stands before the event.
+        if (listener.onEvent(packet.buffer, packet.offset + 1, packet.end)) return false;
+      } catch (error) {
+        fail(error instanceof Error ? error : new Error(String(error)));
+        return false;
+      }
+      return execute(packet, target);
+    };
+    return addCommand(command);
+  };
+}
+
+/** The transactions that were applied; grows as the stream goes on. */
+export interface GtidTracker {
+  /** Adds one transaction: `uuid:5`, `uuid:tag:5` or `0-1-5`. */
+  add(gtid: string): void;
+  toString(): string;
+}
+
+/** A tracker that starts with `gtidSet`, in MySQL's or MariaDB's form. */
+export async function createGtidTracker(
+  flavor: 'mysql' | 'mariadb',
+  gtidSet: string,
+): Promise<GtidTracker> {
+  const { GtidSet, MariadbGtidPosition } = await loadZongji();
+  if (flavor === 'mysql') return GtidSet.parse(gtidSet);
+  const position = MariadbGtidPosition.parse(gtidSet);
+  return {
+    add: (gtid) => {
+      const [domainId, serverId, seqNo] = gtid.split('-');
+      position.add({ domainId: Number(domainId), serverId: Number(serverId), seqNo: seqNo ?? '0' });
+    },
+    toString: () => position.toString(),
+  };
+}

@@ -1,0 +1,66 @@
+import type { DynamicModule, Provider } from '@nestjs/common';
+import { Module } from '@nestjs/common';
+import { DiscoveryModule } from '@nestjs/core';
+import { BinlogService } from './binlog/binlog.service';
+import { resolveConfig } from './cacheflow.config';
+import { CACHEFLOW_CONFIG, CACHEFLOW_NAME, DEFAULT_NAME } from './cacheflow.constants';
+import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } from './cacheflow.module-definition';
+import type { CacheflowAsyncOptions, CacheflowExtras, CacheflowOptions } from './cacheflow.options';
+import { CacheflowService } from './cacheflow.service';
+import { CheckpointStores } from './checkpoint/checkpoint-stores';
+import { ErrorReporter } from './errors/error-reporter';
+import { EventHub } from './events/event-hub';
+import { OnBinlogExplorer } from './events/on-binlog.explorer';
+import { getCacheflowToken } from './inject-cacheflow.decorator';
+import { RedisConnection } from './redis/redis-connection';
+import { RedisGate } from './redis/redis-gate';
+import { SourceNames } from './source-names';
+import { CustomStrategies } from './strategy/custom-strategies';
+import { StrategyService } from './strategy/strategy.service';
+
+/**
+ * Keeps Redis consistent with MySQL or MariaDB. Import it once with `forRoot` or `forRootAsync`, or several times
+ * with different `name`s for several sources.
+ */
+@Module({})
+export class CacheflowModule extends ConfigurableModuleClass {
+  /** @throws CacheflowConfigurationError at the app's start, when anything is wrong with options or server */
+  static override forRoot(options: CacheflowOptions & CacheflowExtras): DynamicModule {
+    return assemble(super.forRoot(options), options);
+  }
+
+  /** As `forRoot`, with options from a factory, a class or an existing provider; `name` and `isGlobal` stand beside. */
+  static override forRootAsync(options: CacheflowAsyncOptions): DynamicModule {
+    return assemble(super.forRootAsync(options as Parameters<typeof ConfigurableModuleClass.forRootAsync>[0]), options);
+  }
+}
+
+/** Adds a source's rooms to what the builder made of the options. */
+function assemble(definition: DynamicModule, extras: CacheflowExtras | undefined): DynamicModule {
+  const name = extras?.name ?? DEFAULT_NAME;
+  const token = getCacheflowToken(name);
+  const named: Provider[] = token === CacheflowService ? [] : [{ provide: token, useExisting: CacheflowService }];
+  return {
+    ...definition,
+    global: extras?.isGlobal ?? true,
+    imports: [...(definition.imports ?? []), DiscoveryModule],
+    providers: [
+      ...(definition.providers ?? []),
+      { provide: CACHEFLOW_NAME, useValue: name },
+      { provide: CACHEFLOW_CONFIG, useFactory: resolveConfig, inject: [MODULE_OPTIONS_TOKEN] },
+      ErrorReporter,
+      RedisConnection,
+      RedisGate,
+      CustomStrategies,
+      StrategyService,
+      CheckpointStores,
+      EventHub,
+      OnBinlogExplorer,
+      SourceNames,
+      BinlogService,
+      CacheflowService,
+      ...named,
+    ],
+    exports: token === CacheflowService ? [CacheflowService, BinlogService, StrategyService] : [token],
+  };
+}

@@ -1,0 +1,190 @@
+import type { ModuleMetadata, Type } from '@nestjs/common';
+import type { Cluster, Redis, RedisOptions } from 'ioredis';
+import type { ConnectionOptions } from 'mysql2';
+import type { CheckpointStore } from './checkpoint/checkpoint.store';
+import type { KeyFunction, TableStrategy } from './strategy/table-strategy';
+
+/** How the cache of a table is kept right. */
+export const CacheStrategy = {
+  /** Delete the keys of a changed row; the next reader loads it anew. The default. */
+  CacheAside: 'cache-aside',
+  /** Write the changed row, as JSON, to its keys; delete them when the row is deleted. */
+  WriteThrough: 'write-through',
+} as const;
+export type CacheStrategy = (typeof CacheStrategy)[keyof typeof CacheStrategy];
+
+/** A password, or a function that is asked for it before each connection (rotating credentials). */
+export type PasswordSource = string | (() => string | Promise<string>);
+
+/** The source: a MySQL (5.7 or later) or MariaDB (10.5 or later) server. */
+export interface MysqlSourceOptions {
+  /** @defaultValue `'127.0.0.1'` */
+  host?: string;
+  /** @defaultValue `3306` */
+  port?: number;
+  /** A Unix socket instead of host and port. */
+  socketPath?: string;
+  /** Needs REPLICATION SLAVE and REPLICATION CLIENT on `*.*` and SELECT on the watched tables. */
+  user: string;
+  /** @defaultValue `''` */
+  password?: PasswordSource;
+  /** TLS, in mysql2's form: `{ ca, cert, key, rejectUnauthorized, … }` or the name of a profile. */
+  ssl?: ConnectionOptions['ssl'];
+  /**
+   * The replication server id, unique among all replicas of the source. The environment's
+   * `CACHEFLOW_SERVER_ID` wins over it.
+   *
+   * @defaultValue a random one between 2^30 and 2^32 - 1
+   */
+  serverId?: number;
+  /** @defaultValue `10000` */
+  connectTimeoutMillis?: number;
+  /** As in mysql2: how DATETIME and TIMESTAMP become `Date`s: `'local'`, `'Z'` or `'+HH:MM'`. @defaultValue `'local'` */
+  timezone?: string;
+  /** As in mysql2: dates as strings, all or those of the named types. @defaultValue `false` */
+  dateStrings?: boolean | ('TIMESTAMP' | 'DATETIME' | 'DATE')[];
+  /** As in mysql2: DECIMAL as numbers, which loses digits. @defaultValue `false` */
+  decimalNumbers?: boolean;
+  /**
+   * As in mysql2, except for the default: BIGINTs beyond 2^53 arrive as exact strings.
+   *
+   * @defaultValue `true`
+   */
+  supportBigNumbers?: boolean;
+  /** As in mysql2: all BIGINTs as strings. @defaultValue `false` */
+  bigNumberStrings?: boolean;
+  /** As in mysql2: JSON columns as text. @defaultValue `false` */
+  jsonStrings?: boolean;
+}
+
+/** Connection options of ioredis, with a password that may be a function. */
+export type RedisConnectionOptions = Omit<RedisOptions, 'password'> & { password?: PasswordSource };
+
+/**
+ * Where the cache is: connection options, a URL (`redis://`, `rediss://`), an ioredis `Redis` or `Cluster`
+ * that the app owns (it is never closed by us), or a namespace of `@liaoliaots/nestjs-redis`.
+ */
+export type RedisSource = RedisConnectionOptions | string | Redis | Cluster | { namespace: string };
+
+/** What is done for the tables that `db` and `table` match. */
+export interface TableOptions {
+  /** The database; `*` stands for any run of characters. */
+  db: string;
+  /** The table; `*` stands for any run of characters. An exact name goes before a pattern. */
+  table: string;
+  /**
+   * A {@link CacheStrategy}, or the class of an injectable that implements {@link TableStrategy}.
+   *
+   * @defaultValue `'cache-aside'`
+   */
+  strategy?: CacheStrategy | Type<TableStrategy>;
+  /**
+   * The key or keys of a row: a template such as `'profile:{user_id}'`, a list of templates, or a function of
+   * the row that returns a key, a list of keys, or null for none. In a template `{$db}` and `{$table}` stand
+   * for the names, `{{` and `}}` for literal braces.
+   *
+   * @defaultValue `<db>:<table>:<keyFields joined by ':', else id, else the primary key>`
+   */
+  key?: string | string[] | KeyFunction;
+  /** The columns of the default key, in order. Not together with `key`. */
+  keyFields?: string[];
+  /** Put before every key of the table. @defaultValue `''` */
+  prefix?: string;
+  /**
+   * Redis patterns that every key of the table matches, e.g. `'profile:*'`; needed with a key function only.
+   * They serve to remove all keys of the table when single keys cannot be told.
+   */
+  match?: string | string[];
+  /** Time to live of written values, in seconds. @defaultValue none: they stay until changed or deleted */
+  ttlSeconds?: number;
+}
+
+/** Where the first start begins, when there is no checkpoint yet. */
+export type StartAt = 'latest' | 'earliest' | { file: string; offset: number } | { gtidSet: string };
+
+/** Bounds of what is read from the source but not yet applied; beyond them the socket is paused. */
+export interface QueueOptions {
+  /** @defaultValue `10000` */
+  maxRows?: number;
+  /** Size of the row events in the queue. @defaultValue `33554432` (32 MiB) */
+  maxBytes?: number;
+}
+
+/** How `@OnBinlog` handlers are run. */
+export interface HandlerOptions {
+  /** Handler calls that wait or run; when full, cache maintenance waits too. @defaultValue `1000` */
+  queueSize?: number;
+  /** Handler calls that run at the same time; those of one row never do. @defaultValue `16` */
+  concurrency?: number;
+  /** Calls of one handler for one change before it is given up and reported. @defaultValue `3` */
+  maxAttempts?: number;
+  /** Wait before the second attempt; it doubles with each further one. @defaultValue `500` */
+  backoffMillis?: number;
+}
+
+/** Waits between attempts to connect: exponential, with jitter. */
+export interface ReconnectOptions {
+  /** @defaultValue `100` */
+  minMillis?: number;
+  /** @defaultValue `30000` */
+  maxMillis?: number;
+}
+
+/** The options of `CacheflowModule.forRoot`. */
+export interface CacheflowOptions {
+  /** The source whose binlog is read. */
+  mysql: MysqlSourceOptions;
+  /** Where the cache is. */
+  redis: RedisSource;
+  /** What to watch; see also the {@link tables} helper. */
+  tables: TableOptions[];
+  /** Where to begin when there is no checkpoint. @defaultValue `'latest'` */
+  startAt?: StartAt;
+  /**
+   * Where the checkpoint is kept: in Redis beside the data, in a file, or in a store of your own.
+   *
+   * @defaultValue `'redis'`
+   */
+  checkpoint?: 'redis' | { file: string } | CheckpointStore | Type<CheckpointStore>;
+  queue?: QueueOptions;
+  handlers?: HandlerOptions;
+  reconnect?: ReconnectOptions;
+  /** Silence on the replication connection after which the source is asked for its position. @defaultValue `15000` */
+  watchdogMillis?: number;
+  /** How long a shutdown may take to finish the batch in hand. @defaultValue `10000` */
+  shutdownTimeoutMillis?: number;
+}
+
+/** What a module may be told beside the options: static, because injection tokens depend on it. */
+export interface CacheflowExtras {
+  /** Tells several sources in one app apart; also the name of the checkpoint. @defaultValue `'default'` */
+  name?: string;
+  /** @defaultValue `true` */
+  isGlobal?: boolean;
+}
+
+/** For `forRootAsync({ useClass })` and `{ useExisting }`. */
+export interface CacheflowOptionsFactory {
+  createCacheflowOptions(): CacheflowOptions | Promise<CacheflowOptions>;
+}
+
+/** The options of `CacheflowModule.forRootAsync`. */
+export interface CacheflowAsyncOptions extends Pick<ModuleMetadata, 'imports'>, CacheflowExtras {
+  useFactory?: (...args: never[]) => CacheflowOptions | Promise<CacheflowOptions>;
+  useClass?: Type<CacheflowOptionsFactory>;
+  useExisting?: Type<CacheflowOptionsFactory>;
+  inject?: unknown[];
+}
+
+/**
+ * The same strategy for many tables of one database.
+ *
+ * @example `tables: [...tables('shop', CacheStrategy.WriteThrough, 'orders', 'items')]`
+ */
+export function tables(
+  db: string,
+  strategy: CacheStrategy | Type<TableStrategy>,
+  ...names: string[]
+): TableOptions[] {
+  return names.map((table) => ({ db, table, strategy }));
+}

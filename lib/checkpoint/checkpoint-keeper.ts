@@ -1,0 +1,87 @@
+import { messageOf } from '../errors/cacheflow.error';
+import type { ErrorReporter } from '../errors/error-reporter';
+import { CheckpointFailedError } from '../errors/redis.errors';
+import type { Outcome } from '../events/handler-runner';
+import { Backoff } from '../support/backoff';
+import type { Checkpoint, CheckpointStore } from './checkpoint.store';
+
+interface Entry {
+  /** Absent for a piece of a transaction that has not ended. */
+  readonly checkpoint: Checkpoint | undefined;
+  settled: boolean;
+}
+
+/** Decides how far the checkpoint may move, and saves it. */
+export class CheckpointKeeper {
+  /** Applied batches in commit order, the oldest of which still waits for handlers. */
+  private entries: Entry[] = [];
+  private due: Checkpoint | undefined;
+  private saving: Promise<void> | undefined;
+  /** The checkpoint that is stored. */
+  saved: Checkpoint | undefined;
+
+  constructor(
+    private readonly name: string,
+    private readonly store: CheckpointStore,
+    private readonly errors: ErrorReporter,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  /**
+   * Everything up to here was applied; the handler calls may still run. The checkpoint moves here once they and all
+   * before them are over; it never passes one that a shutdown cut short.
+   */
+  applied(checkpoint: Checkpoint, handlers: Outcome | undefined): void {
+    this.enter(checkpoint, handlers);
+  }
+
+  /** As `applied`, for a piece of a transaction that goes on. */
+  hold(handlers: Outcome): void {
+    this.enter(undefined, handlers);
+  }
+
+  private enter(checkpoint: Checkpoint | undefined, handlers: Outcome | undefined): void {
+    const entry: Entry = { checkpoint, settled: handlers === undefined };
+    this.entries.push(entry);
+    void handlers?.settled.then((complete) => {
+      entry.settled = complete;
+      this.settle();
+      // Nobody else comes by when the stream is idle.
+      return this.save();
+    });
+    this.settle();
+  }
+
+  /** Stores the latest checkpoint that is due, if any. Never rejects: it reports and tries again until shutdown. */
+  save(): Promise<void> {
+    this.saving ??= this.saveDue().finally(() => {
+      this.saving = undefined;
+    });
+    return this.saving;
+  }
+
+  private settle(): void {
+    while (this.entries[0]?.settled) this.due = this.entries.shift()?.checkpoint ?? this.due;
+  }
+
+  private async saveDue(): Promise<void> {
+    const backoff = new Backoff({ minMillis: 50, maxMillis: 2_000 });
+    while (this.due) {
+      const checkpoint = this.due;
+      try {
+        await this.store.save(this.name, checkpoint);
+        this.saved = checkpoint;
+        if (this.due === checkpoint) this.due = undefined;
+      } catch (cause) {
+        if (this.signal.aborted) return;
+        this.errors.report(
+          new CheckpointFailedError(`The checkpoint could not be saved: ${messageOf(cause)}; the tail holds and keeps trying`, {
+            cause,
+          }),
+        );
+        await backoff.wait(this.signal).catch(() => undefined);
+      }
+      if (this.signal.aborted) return;
+    }
+  }
+}

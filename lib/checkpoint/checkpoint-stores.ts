@@ -1,0 +1,31 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
+import type { CacheflowConfig } from '../cacheflow.config';
+import { CACHEFLOW_CONFIG } from '../cacheflow.constants';
+import { RedisConnection } from '../redis/redis-connection';
+import type { CheckpointStore } from './checkpoint.store';
+import { FileCheckpointStore } from './file-checkpoint.store';
+import { RedisCheckpointStore } from './redis-checkpoint.store';
+
+/** Finds the store that the options ask for. */
+@Injectable()
+export class CheckpointStores {
+  constructor(
+    @Inject(CACHEFLOW_CONFIG) private readonly config: CacheflowConfig,
+    @Inject(RedisConnection) private readonly redis: RedisConnection,
+    @Inject(ModuleRef) private readonly moduleRef: ModuleRef,
+  ) {}
+
+  async resolve(): Promise<CheckpointStore> {
+    const { checkpoint } = this.config;
+    if (checkpoint === 'redis') return new RedisCheckpointStore(this.redis.client);
+    if (typeof checkpoint === 'function') {
+      try {
+        return this.moduleRef.get(checkpoint, { strict: false });
+      } catch {
+        return this.moduleRef.create(checkpoint);
+      }
+    }
+    return 'file' in checkpoint ? new FileCheckpointStore(checkpoint.file) : checkpoint;
+  }
+}

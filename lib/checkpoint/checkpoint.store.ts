@@ -1,0 +1,18 @@
+import type { BinlogPosition } from '../binlog/position';
+
+/** How far everything was applied, as it is stored. */
+export interface Checkpoint extends BinlogPosition {
+  /** The identity of the server that the position belongs to; MariaDB has none. */
+  readonly serverUuid?: string;
+}
+
+/** Keeps a checkpoint; implement it to keep it somewhere of your own. */
+export interface CheckpointStore {
+  /** The stored checkpoint, or null at the first start. A rejection stops the start. */
+  load(name: string): Promise<Checkpoint | null>;
+  /**
+   * Stores the checkpoint durably before it resolves. Calls never overlap. When it rejects, the tail holds and
+   * calls it again.
+   */
+  save(name: string, checkpoint: Checkpoint): Promise<void>;
+}

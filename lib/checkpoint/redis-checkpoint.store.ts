@@ -1,0 +1,23 @@
+import type { RedisClient } from '../redis/redis-client';
+import type { Checkpoint, CheckpointStore } from './checkpoint.store';
+import { checkpointFromJson } from './checkpoint-json';
+
+/**
+ * Keeps the checkpoint in the Redis that holds the data, on purpose: a failover of Redis that loses the last
+ * invalidations loses the same piece of the checkpoint, so that just these are applied again.
+ */
+export class RedisCheckpointStore implements CheckpointStore {
+  constructor(private readonly client: RedisClient) {}
+
+  async load(name: string): Promise<Checkpoint | null> {
+    return checkpointFromJson(await this.client.get(checkpointKey(name)));
+  }
+
+  async save(name: string, checkpoint: Checkpoint): Promise<void> {
+    await this.client.set(checkpointKey(name), JSON.stringify(checkpoint));
+  }
+}
+
+export function checkpointKey(name: string): string {
+  return `cacheflow:${name}:checkpoint`;
+}

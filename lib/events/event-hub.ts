@@ -1,0 +1,80 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { Observable } from 'rxjs';
+import type { CacheflowConfig } from '../cacheflow.config';
+import { CACHEFLOW_CONFIG } from '../cacheflow.constants';
+import { errorKind } from '../errors/change.errors';
+import { ErrorReporter } from '../errors/error-reporter';
+import { SubscriberFailedError } from '../errors/redis.errors';
+import type { StreamItem } from '../pipeline/stream';
+import type { ChangeEvent } from './change-event';
+import { GuardedSubject } from './guarded-subject';
+import type { Outcome } from './handler-runner';
+import { HandlerRunner } from './handler-runner';
+import type { BinlogHandler } from './on-binlog.explorer';
+import { toChangeEvent } from './to-change-event';
+
+/** Hands changes on to the application: to the subscribers of `events$`, then to `@OnBinlog` handlers. */
+@Injectable()
+export class EventHub {
+  private readonly subject = new GuardedSubject<ChangeEvent>((error) =>
+    this.errors.report(
+      new SubscriberFailedError(`A subscriber of events$ threw: ${errorKind(error)}; the others go on`, {
+        cause: error,
+      }),
+    ),
+  );
+  private runner: HandlerRunner | undefined;
+  /** Changes that were handed on. */
+  published = 0;
+
+  constructor(
+    @Inject(CACHEFLOW_CONFIG) private readonly config: CacheflowConfig,
+    @Inject(ErrorReporter) private readonly errors: ErrorReporter,
+  ) {}
+
+  get events$(): Observable<ChangeEvent> {
+    return this.subject.observable;
+  }
+
+  get handlerFailures(): number {
+    return this.runner?.failures ?? 0;
+  }
+
+  get pendingHandlers(): number {
+    return this.runner?.pending ?? 0;
+  }
+
+  /** Takes the app's handlers; their retries end with the signal. */
+  register(handlers: readonly BinlogHandler[], signal: AbortSignal): void {
+    this.runner = new HandlerRunner(handlers, this.config.handlers, this.errors, signal);
+  }
+
+  /**
+   * Emits the changes in order and queues the handler calls; waits only for room in their queue. Resolves with what
+   * becomes of the calls, or undefined when there are none.
+   */
+  async publish(items: readonly StreamItem[]): Promise<Outcome | undefined> {
+    const outcomes: Outcome[] = [];
+    for (const item of items) {
+      if (item.kind !== 'row') continue;
+      const handlers = this.runner?.handlersFor(item) ?? [];
+      if (handlers.length === 0 && !this.subject.observed) continue;
+      const event = toChangeEvent(item);
+      this.published++;
+      this.subject.next(event);
+      if (this.runner && handlers.length > 0) outcomes.push(...(await this.runner.enqueue(handlers, item, event)));
+    }
+    if (outcomes.length === 0) return undefined;
+    const all = Promise.all(outcomes.map(({ settled }) => settled));
+    return { settled: all.then((results) => results.every(Boolean)) };
+  }
+
+  /** Resolves when no handler call waits or runs. */
+  async idle(): Promise<void> {
+    await this.runner?.idle();
+  }
+
+  complete(): void {
+    this.subject.complete();
+  }
+}

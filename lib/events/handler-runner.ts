@@ -1,0 +1,102 @@
+import type { ResolvedHandlerOptions } from '../cacheflow.config';
+import { HandlerFailedError } from '../errors/change.errors';
+import type { ErrorReporter } from '../errors/error-reporter';
+import type { RowChange } from '../pipeline/stream';
+import { keyText } from '../strategy/key-template';
+import { Backoff } from '../support/backoff';
+import type { ChangeEvent } from './change-event';
+import type { BinlogHandler } from './on-binlog.explorer';
+import { RowLanes } from './row-lanes';
+
+const LONGEST_BACKOFF_MILLIS = 30_000;
+
+/** Calls the `@OnBinlog` handlers: those of one row in commit order, those of different rows side by side. */
+export class HandlerRunner {
+  private readonly lanes: RowLanes;
+  private readonly byTable = new Map<string, BinlogHandler[]>();
+  /** Handler calls that were given up. */
+  failures = 0;
+
+  constructor(
+    private readonly handlers: readonly BinlogHandler[],
+    private readonly options: ResolvedHandlerOptions,
+    private readonly errors: ErrorReporter,
+    private readonly signal: AbortSignal,
+  ) {
+    this.lanes = new RowLanes(options.queueSize, options.concurrency);
+  }
+
+  /** Handler calls that wait or run. */
+  get pending(): number {
+    return this.lanes.length;
+  }
+
+  /** Resolves when no call waits or runs. */
+  async idle(): Promise<void> {
+    await this.lanes.idle();
+  }
+
+  /** The handlers that want a change. */
+  handlersFor(change: RowChange): readonly BinlogHandler[] {
+    const { schema, table } = change.table;
+    const name = `${schema}.${table}`;
+    let handlers = this.byTable.get(name);
+    if (!handlers) {
+      handlers = this.handlers.filter((each) => each.patterns.some((pattern) => pattern.matches(schema, table)));
+      this.byTable.set(name, handlers);
+    }
+    return handlers.length === 0
+      ? handlers
+      : handlers.filter((each) => !each.actions || each.actions.has(change.action));
+  }
+
+  /**
+   * Queues the calls for one change, waiting for room; resolves then with what tells the outcome of each: true when
+   * the handler succeeded or was given up and reported, false when a shutdown cut it short.
+   */
+  async enqueue(handlers: readonly BinlogHandler[], change: RowChange, event: ChangeEvent): Promise<Outcome[]> {
+    const rows = rowIdentities(change);
+    const outcomes: Outcome[] = [];
+    for (const handler of handlers) {
+      await this.lanes.room();
+      const lanes = rows.map((row) => `${handler.name}\0${row}`);
+      outcomes.push({ settled: this.lanes.run(lanes, () => this.call(handler, event)) });
+    }
+    return outcomes;
+  }
+
+  private async call(handler: BinlogHandler, event: ChangeEvent): Promise<boolean> {
+    const { maxAttempts, backoffMillis } = this.options;
+    const backoff = new Backoff({ minMillis: backoffMillis, maxMillis: LONGEST_BACKOFF_MILLIS });
+    for (let attempt = 1; ; attempt++) {
+      if (this.signal.aborted) return false;
+      try {
+        await handler.handle(event);
+        return true;
+      } catch (cause) {
+        if (attempt >= maxAttempts) {
+          this.failures++;
+          const table = `${event.schema}.${event.table}`;
+          this.errors.report(new HandlerFailedError(handler.name, attempt, table, event.position, cause));
+          return true;
+        }
+      }
+      // Rejects only at shutdown, which the next turn of the loop sees.
+      await backoff.wait(this.signal).catch(() => undefined);
+    }
+  }
+}
+
+/** A promise in an object, so that awaiting the queue does not await the handler. */
+export interface Outcome {
+  readonly settled: Promise<boolean>;
+}
+
+/** Names the row by its primary key, before and after; without one, all rows of the table are taken for one. */
+function rowIdentities(change: RowChange): string[] {
+  const { schema, table, primaryKey } = change.table;
+  const identities = [change.before, change.after].flatMap((row) =>
+    row ? [`${schema}.${table}:${primaryKey.map((column) => keyText(row[column])).join('\0')}`] : [],
+  );
+  return [...new Set(identities)];
+}

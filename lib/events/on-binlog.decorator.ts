@@ -1,0 +1,55 @@
+import 'reflect-metadata';
+import { DEFAULT_NAME } from '../cacheflow.constants';
+import type { ChangeAction, ChangeEvent, Row } from './change-event';
+
+/** Which changes a handler wants. */
+export interface OnBinlogOptions {
+  /** @defaultValue all actions */
+  actions?: readonly ChangeAction[];
+  /** The `name` of the source. @defaultValue `'default'` */
+  source?: string;
+}
+
+/** What the decorator leaves on a method; a method may carry several. */
+export interface OnBinlogMetadata {
+  readonly patterns: readonly string[];
+  readonly actions: readonly ChangeAction[] | undefined;
+  readonly source: string;
+}
+
+/** A constant string, so that two copies of this library in one app still understand each other. */
+const METADATA_KEY = 'nestjs-cacheflow:on-binlog';
+
+/** A decorator of methods that take a {@link ChangeEvent}. */
+export type OnBinlogDecorator<T> = <M extends (event: ChangeEvent<T>) => unknown>(
+  target: object,
+  method: string | symbol,
+  descriptor: TypedPropertyDescriptor<M>,
+) => void;
+
+/**
+ * Calls the method for each change of the tables that a pattern matches, after the cache was made right. The calls
+ * for one row are awaited in commit order; a rejection is retried, then reported on `errors$`. Works on any
+ * provider or controller that is not request-scoped. A change may arrive twice, after a restart.
+ *
+ * @example `@OnBinlog<User>('user.users', { actions: ['update'] })`
+ */
+export function OnBinlog<T = Row>(
+  pattern: string | readonly string[],
+  options: OnBinlogOptions = {},
+): OnBinlogDecorator<T> {
+  return (_target, _method, descriptor) => {
+    if (!descriptor.value) return;
+    const metadata: OnBinlogMetadata = {
+      patterns: typeof pattern === 'string' ? [pattern] : pattern,
+      actions: options.actions,
+      source: options.source ?? DEFAULT_NAME,
+    };
+    Reflect.defineMetadata(METADATA_KEY, [...onBinlogMetadataOf(descriptor.value), metadata], descriptor.value);
+  };
+}
+
+/** The metadata of a method, empty without the decorator. */
+export function onBinlogMetadataOf(method: object): readonly OnBinlogMetadata[] {
+  return (Reflect.getMetadata(METADATA_KEY, method) as OnBinlogMetadata[] | undefined) ?? [];
+}

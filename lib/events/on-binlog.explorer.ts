@@ -1,0 +1,92 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { DiscoveryService, MetadataScanner } from '@nestjs/core';
+import type { InstanceWrapper } from '@nestjs/core/injector/instance-wrapper';
+import { CACHEFLOW_NAME } from '../cacheflow.constants';
+import type { ConfigurationFault } from '../errors/configuration.error';
+import { ErrorReporter } from '../errors/error-reporter';
+import type { ChangeAction, ChangeEvent } from './change-event';
+import type { OnBinlogMetadata } from './on-binlog.decorator';
+import { onBinlogMetadataOf } from './on-binlog.decorator';
+import { TablePattern } from './table-pattern';
+
+/** A decorated method, bound to its instance. */
+export interface BinlogHandler {
+  /** `Class.method`. */
+  readonly name: string;
+  readonly patterns: readonly TablePattern[];
+  readonly actions: ReadonlySet<ChangeAction> | undefined;
+  handle(event: ChangeEvent): unknown;
+}
+
+/** Finds the `@OnBinlog` methods of the whole app that listen to this source. */
+@Injectable()
+export class OnBinlogExplorer {
+  constructor(
+    @Inject(DiscoveryService) private readonly discovery: DiscoveryService,
+    @Inject(MetadataScanner) private readonly scanner: MetadataScanner,
+    @Inject(CACHEFLOW_NAME) private readonly source: string,
+    @Inject(ErrorReporter) private readonly reporter: ErrorReporter,
+  ) {}
+
+  /** The handlers, and what is wrong with the patterns of others. */
+  explore(): { handlers: BinlogHandler[]; faults: ConfigurationFault[] } {
+    const handlers: BinlogHandler[] = [];
+    const faults: ConfigurationFault[] = [];
+    const wrappers = [...this.discovery.getProviders(), ...this.discovery.getControllers()];
+    // The same instance may be provided more than once.
+    const seen = new Set<object>();
+    for (const wrapper of wrappers.filter((each) => !each.isAlias)) {
+      const prototype = prototypeOf(wrapper);
+      if (!prototype) continue;
+      for (const method of this.scanner.getAllMethodNames(prototype)) {
+        const target = (prototype as Record<string, unknown>)[method];
+        if (typeof target !== 'function') continue;
+        const metadata = onBinlogMetadataOf(target).filter((each) => each.source === this.source);
+        if (metadata.length === 0) continue;
+        const name = `${wrapper.name}.${method}`;
+        if (!wrapper.isDependencyTreeStatic()) {
+          this.reporter.warn(
+            `@OnBinlog handler ${name} is never called, because its class is request-scoped: make it a singleton`,
+          );
+          continue;
+        }
+        const instance = wrapper.instance as Record<string, (event: ChangeEvent) => unknown>;
+        if (seen.has(instance) && handlers.some((each) => each.name === name)) continue;
+        seen.add(instance);
+        const handle = (event: ChangeEvent): unknown => instance[method]?.(event);
+        for (const each of metadata) addHandler(each, name, handle, handlers, faults);
+      }
+    }
+    return { handlers, faults };
+  }
+}
+
+function addHandler(
+  metadata: OnBinlogMetadata,
+  name: string,
+  handle: (event: ChangeEvent) => unknown,
+  handlers: BinlogHandler[],
+  faults: ConfigurationFault[],
+): void {
+  try {
+    const patterns = metadata.patterns.map((source) => new TablePattern(source));
+    const actions = metadata.actions && new Set(metadata.actions);
+    handlers.push({ name, patterns, actions, handle });
+  } catch (error) {
+    faults.push({
+      subject: `@OnBinlog on ${name}`,
+      problem: (error as SyntaxError).message,
+      fix: "Name the table as 'db.table', e.g. @OnBinlog('user.users')",
+    });
+  }
+}
+
+/** Instances with a null prototype and values that are no objects have no methods to look at. */
+function prototypeOf(wrapper: InstanceWrapper): object | undefined {
+  const instance: unknown = wrapper.instance;
+  if (typeof instance === 'object' && instance !== null) {
+    return (Object.getPrototypeOf(instance) as object | null) ?? undefined;
+  }
+  // Request-scoped providers have no instance yet, but a class.
+  return typeof wrapper.metatype === 'function' ? (wrapper.metatype.prototype as object | undefined) : undefined;
+}

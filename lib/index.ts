@@ -1,0 +1,52 @@
+export { BinlogService } from './binlog/binlog.service';
+export type { BinlogPosition, ChangePosition } from './binlog/position';
+export type { CacheflowCounters, CacheflowStatus, Lag, TailState } from './binlog/tail-status';
+export { CacheflowModule } from './cacheflow.module';
+export { CacheStrategy, tables } from './cacheflow.options';
+export type {
+  CacheflowAsyncOptions,
+  CacheflowExtras,
+  CacheflowOptions,
+  CacheflowOptionsFactory,
+  HandlerOptions,
+  MysqlSourceOptions,
+  PasswordSource,
+  QueueOptions,
+  ReconnectOptions,
+  RedisConnectionOptions,
+  RedisSource,
+  StartAt,
+  TableOptions,
+} from './cacheflow.options';
+export { CacheflowService } from './cacheflow.service';
+export type { Checkpoint, CheckpointStore } from './checkpoint/checkpoint.store';
+export { CacheflowError } from './errors/cacheflow.error';
+export type { CacheflowErrorCode } from './errors/cacheflow.error';
+export {
+  ChangeError,
+  EventUnsupportedError,
+  HandlerFailedError,
+  KeyFailedError,
+  RedisRefusedError,
+  RowIncompleteError,
+  RowUndecodableError,
+  StrategyFailedError,
+  TableNotKeyableError,
+} from './errors/change.errors';
+export { CacheflowConfigurationError } from './errors/configuration.error';
+export type { ConfigurationFault } from './errors/configuration.error';
+export { CheckpointFailedError, RedisUnavailableError, SubscriberFailedError } from './errors/redis.errors';
+export {
+  CacheflowStoppedError,
+  CaughtUpTimeoutError,
+  PositionLostError,
+  ServerIdClashError,
+  SourceStalledError,
+  SourceUnavailableError,
+} from './errors/source.errors';
+export type { ChangeAction, ChangeEvent, Row } from './events/change-event';
+export { OnBinlog } from './events/on-binlog.decorator';
+export type { OnBinlogOptions } from './events/on-binlog.decorator';
+export { InjectCacheflow, getCacheflowToken } from './inject-cacheflow.decorator';
+export { StrategyService } from './strategy/strategy.service';
+export type { KeyFunction, TableStrategy, TableStrategyContext } from './strategy/table-strategy';

@@ -1,0 +1,85 @@
+import type { BinlogPosition } from '../binlog/position';
+import { comparePositions } from '../binlog/position';
+import type { GtidTracker } from '../binlog/zongji';
+import type { Checkpoint } from '../checkpoint/checkpoint.store';
+import type { StreamItem, TransactionPiece } from './stream';
+
+interface Waiter {
+  readonly target: BinlogPosition;
+  readonly resolve: () => void;
+}
+
+/** How far everything was applied, and who waits for it. */
+export class AppliedPosition {
+  private current: Checkpoint | undefined;
+  private gtids: GtidTracker | undefined;
+  private sameServer = false;
+  private readonly waiters = new Set<Waiter>();
+  /** When the last applied change was made on the source, in milliseconds since 1970. */
+  timestamp: number | undefined;
+
+  get value(): Checkpoint | undefined {
+    return this.current;
+  }
+
+  /** Where a tail starts or goes on; on the same server the place in the files never goes back. */
+  start(position: Checkpoint, gtids: GtidTracker | undefined, sameServer: boolean): void {
+    this.gtids = gtids;
+    this.sameServer = sameServer;
+    this.current = position;
+    this.wake();
+  }
+
+  addGtid(gtid: string): void {
+    this.gtids?.add(gtid);
+  }
+
+  /** A batch was applied, whose last whole transaction ends at `end`. */
+  moveTo(end: BinlogPosition, batch: readonly TransactionPiece[]): Checkpoint {
+    const last: StreamItem | undefined = batch.findLast((piece) => piece.items.length > 0)?.items.at(-1);
+    if (last?.kind === 'row') this.timestamp = last.timestamp;
+    // A resume by GTID reads the file from its start, though it delivers only what is new.
+    const place = this.hasReached(end) && this.current && this.sameServer ? this.current : end;
+    this.current = {
+      file: place.file,
+      offset: place.offset,
+      ...(this.gtids ? { gtidSet: this.gtids.toString() } : {}),
+      ...(this.current?.serverUuid ? { serverUuid: this.current.serverUuid } : {}),
+    };
+    this.wake();
+    return this.current;
+  }
+
+  /** Resolves when everything up to the target was applied; the signal ends the wait with its reason. */
+  async reach(target: BinlogPosition, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (this.hasReached(target)) return;
+    await new Promise<void>((resolve, reject) => {
+      const waiter: Waiter = {
+        target,
+        resolve: () => {
+          signal.removeEventListener('abort', onAbort);
+          resolve();
+        },
+      };
+      const onAbort = (): void => {
+        this.waiters.delete(waiter);
+        reject(signal.reason as Error);
+      };
+      signal.addEventListener('abort', onAbort, { once: true });
+      this.waiters.add(waiter);
+    });
+  }
+
+  hasReached(target: BinlogPosition): boolean {
+    return this.current !== undefined && comparePositions(this.current, target) >= 0;
+  }
+
+  private wake(): void {
+    for (const waiter of this.waiters) {
+      if (!this.hasReached(waiter.target)) continue;
+      this.waiters.delete(waiter);
+      waiter.resolve();
+    }
+  }
+}

@@ -1,0 +1,70 @@
+import type { BinlogPosition } from '../binlog/position';
+import type { Checkpoint } from '../checkpoint/checkpoint.store';
+import type { CheckpointKeeper } from '../checkpoint/checkpoint-keeper';
+import type { EventHub } from '../events/event-hub';
+import type { StrategyService } from '../strategy/strategy.service';
+import type { AppliedPosition } from './applied-position';
+import type { ChangeQueue } from './change-queue';
+import { Gate } from './gate';
+import type { TransactionPiece } from './stream';
+
+/** Rows of a batch: enough to amortise the round trip, few enough not to block the event loop for long. */
+const BATCH_ROWS = 2_000;
+
+/** The one loop: takes what is queued, makes the cache right, hands the changes on, moves the checkpoint. */
+export class ChangePipeline {
+  private readonly gate = new Gate();
+
+  constructor(
+    private readonly queue: ChangeQueue,
+    private readonly strategy: StrategyService,
+    private readonly events: EventHub,
+    private readonly keeper: CheckpointKeeper,
+    private readonly position: AppliedPosition,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  /** Runs until the queue is closed. Rejects when the signal is aborted in the middle of a batch. */
+  async run(): Promise<void> {
+    for (;;) {
+      await this.gate.pass();
+      const batch = await this.queue.take(BATCH_ROWS);
+      if (!batch) return;
+      const items = batch.flatMap((piece) => piece.items);
+
+      // The checkpoint of the batches before goes along in the same round trip; this batch's own may only
+      // follow once Redis has acknowledged all of it.
+      const saved = this.keeper.save();
+      await this.strategy.apply(items, this.signal);
+      await saved;
+
+      const handlers = await this.events.publish(items);
+      const end = this.advance(batch);
+      if (end) this.keeper.applied(end, handlers);
+      else if (handlers) this.keeper.hold(handlers);
+      this.queue.done(batch);
+
+      if (this.queue.isIdle) await this.keeper.save();
+    }
+  }
+
+  /** Stops between two batches. */
+  pause(): void {
+    this.gate.close();
+  }
+
+  resume(): void {
+    this.gate.open();
+  }
+
+  /** The position after the last whole transaction of the batch; undefined when none ends in it. */
+  private advance(batch: readonly TransactionPiece[]): Checkpoint | undefined {
+    let end: BinlogPosition | undefined;
+    for (const piece of batch) {
+      if (!piece.end) continue;
+      end = piece.end;
+      if (piece.gtid !== undefined) this.position.addGtid(piece.gtid);
+    }
+    return end && this.position.moveTo(end, batch);
+  }
+}

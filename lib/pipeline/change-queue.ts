@@ -1,0 +1,111 @@
+import { untilAborted } from '../support/abort';
+import type { TransactionPiece } from './stream';
+
+/** The bounds of the queue. */
+export interface QueueBounds {
+  readonly maxRows: number;
+  readonly maxBytes: number;
+}
+
+/** What waits between the tail and the pipeline: bounded, in commit order. */
+export class ChangeQueue {
+  private pieces: TransactionPiece[] = [];
+  private rows = 0;
+  private bytes = 0;
+  private full = false;
+  private closed = false;
+  /** Pieces that were taken and not yet done. */
+  private inHand = 0;
+  private wake: (() => void) | undefined;
+  private onDrained: (() => void) | undefined;
+
+  constructor(
+    private readonly bounds: QueueBounds,
+    /** Told when the reader of the stream has to stop, and when it may go on. */
+    private readonly onFull: (full: boolean) => void,
+  ) {}
+
+  /** Rows that wait or are being applied. */
+  get size(): number {
+    return this.rows;
+  }
+
+  /** Nothing waits and nothing is being applied. */
+  get isIdle(): boolean {
+    return this.pieces.length === 0 && this.inHand === 0;
+  }
+
+  /** Resolves when nothing waits and nothing is being applied. */
+  async drained(signal: AbortSignal): Promise<void> {
+    while (!this.isIdle && !this.closed) {
+      await untilAborted(
+        new Promise<void>((resolve) => {
+          this.onDrained = resolve;
+        }),
+        signal,
+      );
+    }
+  }
+
+  push(piece: TransactionPiece): void {
+    if (this.closed) return;
+    this.pieces.push(piece);
+    this.rows += weightOf(piece);
+    this.bytes += piece.bytes;
+    if (!this.full && (this.rows >= this.bounds.maxRows || this.bytes >= this.bounds.maxBytes)) {
+      this.full = true;
+      this.onFull(true);
+    }
+    this.wake?.();
+  }
+
+  /**
+   * All that is queued, up to about `maxRows`, as one batch; waits for the first piece. Undefined once the
+   * queue is closed. What is taken counts as queued until `done` is called for it.
+   */
+  async take(maxRows: number): Promise<TransactionPiece[] | undefined> {
+    while (this.pieces.length === 0 && !this.closed) {
+      await new Promise<void>((resolve) => {
+        this.wake = resolve;
+      });
+      this.wake = undefined;
+    }
+    if (this.closed) return undefined;
+    let rows = 0;
+    let count = 0;
+    while (count < this.pieces.length && (count === 0 || rows < maxRows)) {
+      rows += this.pieces[count]?.items.length ?? 0;
+      count++;
+    }
+    const batch = this.pieces.splice(0, count);
+    this.inHand = batch.length;
+    return batch;
+  }
+
+  /** A batch that was taken has been applied. */
+  done(batch: readonly TransactionPiece[]): void {
+    this.inHand = 0;
+    if (this.isIdle) this.onDrained?.();
+    for (const piece of batch) {
+      this.rows -= weightOf(piece);
+      this.bytes -= piece.bytes;
+    }
+    if (this.full && this.rows <= this.bounds.maxRows / 2 && this.bytes <= this.bounds.maxBytes / 2) {
+      this.full = false;
+      this.onFull(false);
+    }
+  }
+
+  /** Drops what waits and ends `take`. What was dropped is read again from the checkpoint. */
+  close(): void {
+    this.closed = true;
+    this.pieces = [];
+    this.wake?.();
+    this.onDrained?.();
+  }
+}
+
+/** Transactions without a watched row take memory too. */
+function weightOf(piece: TransactionPiece): number {
+  return Math.max(1, piece.items.length);
+}

@@ -1,0 +1,50 @@
+import type { BinlogPosition, ChangePosition } from '../binlog/position';
+import type { CacheflowError } from '../errors/cacheflow.error';
+import type { ChangeAction, Row } from '../events/change-event';
+
+/** A table as it was when the change was written; a new object after each DDL. */
+export interface TableShape {
+  readonly schema: string;
+  readonly table: string;
+  readonly columns: readonly string[];
+  readonly primaryKey: readonly string[];
+}
+
+/** One row's change on its way from the binlog to Redis. */
+export interface RowChange {
+  readonly kind: 'row';
+  readonly action: ChangeAction;
+  readonly table: TableShape;
+  readonly before: Row | null;
+  /** For an update, the columns that the image left out are taken from `before`. */
+  readonly after: Row | null;
+  /** Whether `before` holds every column. */
+  readonly beforeComplete: boolean;
+  /** Whether `after` holds every column. */
+  readonly afterComplete: boolean;
+  readonly position: ChangePosition;
+  readonly gtid: string | undefined;
+  readonly timestamp: number;
+}
+
+/** Something changed that cannot be told row by row: all keys of the table, or of all tables, have to go. */
+export interface TableFlush {
+  readonly kind: 'flush';
+  /** Undefined: any watched table may have changed. */
+  readonly table: { readonly schema: string; readonly table: string } | undefined;
+  readonly position: { readonly file: string; readonly offset: number };
+  readonly reason: CacheflowError;
+}
+
+export type StreamItem = RowChange | TableFlush;
+
+/** A transaction, or a piece of a huge one. */
+export interface TransactionPiece {
+  readonly items: readonly StreamItem[];
+  /** Size of the events it came from, in bytes. */
+  readonly bytes: number;
+  /** Set on the last piece of a transaction: the position after it. */
+  readonly end: BinlogPosition | undefined;
+  /** Set together with `end`. */
+  readonly gtid: string | undefined;
+}

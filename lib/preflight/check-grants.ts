@@ -1,0 +1,58 @@
+import { randomInt } from 'node:crypto';
+import type { ControlConnection, ServerInfo } from '../binlog/control-connection';
+import { openReplicationSession } from '../binlog/zongji';
+import { currentUser, isDenied } from './grants';
+import type { PreflightResult } from './preflight-result';
+
+/** Tries both grants out: grants may come by roles, which cannot be read reliably. */
+export async function checkGrants(
+  control: ControlConnection,
+  server: ServerInfo,
+  { faults }: PreflightResult,
+): Promise<void> {
+  const fix = `GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO ${await currentUser(control)}`;
+  let position;
+  try {
+    position = await control.currentPosition(server);
+  } catch (error) {
+    if (!isDenied(error)) throw error;
+    faults.push({ subject: 'mysql.user', problem: 'it may not see the binlog status (REPLICATION CLIENT)', fix });
+  }
+  try {
+    await tryDump(control, position ?? { file: '', offset: 4 });
+  } catch (error) {
+    if (!isDenied(error)) {
+      if (position === undefined) return;
+      throw error;
+    }
+    faults.push({ subject: 'mysql.user', problem: 'it may not read the binlog (REPLICATION SLAVE)', fix });
+  }
+}
+
+/** Streams until the first event. Rejects with the server's error when it refuses. */
+async function tryDump(control: ControlConnection, start: { file: string; offset: number }): Promise<void> {
+  let onFirst: () => void;
+  let onError: (error: Error) => void;
+  const first = new Promise<void>((resolve, reject) => {
+    onFirst = resolve;
+    onError = reject;
+  });
+  // An id that no tail will have; the session ends at once.
+  const serverId = 1 + randomInt(2 ** 30 - 1);
+  const session = await openReplicationSession(
+    { control: control.raw, serverId, start, heartbeatMillis: 1_000 },
+    {
+      onEvent: () => {
+        onFirst();
+        return true;
+      },
+      onParsed: () => undefined,
+      onError: (error) => onError(error),
+    },
+  );
+  try {
+    await first;
+  } finally {
+    session.close();
+  }
+}

@@ -1,0 +1,41 @@
+import type { PreflightResult } from './preflight-result';
+
+/** What the binlog has to be set to. */
+export function checkSettings(settings: ReadonlyMap<string, string>, { faults, warnings }: PreflightResult): void {
+  if (settings.get('log_bin') === 'OFF') {
+    faults.push({
+      subject: 'log_bin',
+      problem: 'the server writes no binlog',
+      fix: 'Start the server with --log-bin (my.cnf: [mysqld] log_bin = binlog)',
+    });
+  }
+  const format = settings.get('binlog_format');
+  if (format !== undefined && format !== 'ROW') {
+    faults.push({
+      subject: 'binlog_format',
+      problem: `it is ${format}, so that the binlog has statements instead of rows`,
+      fix: "SET GLOBAL binlog_format = 'ROW'; then reconnect the application's sessions",
+    });
+  }
+  if (settings.get('binlog_transaction_compression') === 'ON') {
+    faults.push({
+      subject: 'binlog_transaction_compression',
+      problem: 'compressed transactions cannot be read',
+      fix: 'SET GLOBAL binlog_transaction_compression = OFF',
+    });
+  }
+  if (settings.get('binlog_row_value_options')) {
+    faults.push({
+      subject: 'binlog_row_value_options',
+      problem: 'partial JSON updates cannot be read',
+      fix: "SET GLOBAL binlog_row_value_options = ''",
+    });
+  }
+  const metadata = settings.get('binlog_row_metadata');
+  if (metadata !== 'FULL') {
+    warnings.push(
+      `binlog_row_metadata is ${metadata ?? 'unknown to this server'}: column names are taken from the table as it is ` +
+        "now, which is wrong while old changes from before an ALTER are read. SET GLOBAL binlog_row_metadata = 'FULL'",
+    );
+  }
+}

@@ -1,0 +1,149 @@
+import type { ControlConnection } from '../binlog/control-connection';
+import { sqlErrorCode } from '../binlog/control-connection';
+import type { TableDefinition } from '../binlog/table-definition';
+import { loadTableDefinition } from '../binlog/table-definition';
+import type { CacheflowConfig } from '../cacheflow.config';
+import { messageOf } from '../errors/cacheflow.error';
+import { NoUsableKeyError, createKeyBuilder } from '../strategy/key-builder';
+import type { TableRule } from '../strategy/table-rules';
+import { isExact, toRegExp } from '../strategy/table-rules';
+import { nearMisses } from '../support/near-misses';
+import { currentUser, isDenied } from './grants';
+import type { PreflightResult } from './preflight-result';
+
+/** Column types that binlog_row_image=NOBLOB leaves out of an image when they did not change. */
+const BLOB_TYPES = /blob|text|json|geometry|point|linestring|polygon|vector/;
+const MAX_TABLES_CHECKED = 1_000;
+
+/** Whether all watched tables that exist can be read and keyed. */
+export async function checkTables(
+  control: ControlConnection,
+  config: CacheflowConfig,
+  rowImage: string,
+  result: PreflightResult,
+): Promise<void> {
+  const existing = await listTables(control);
+  for (const rule of config.rules.all) {
+    if (isExact(rule)) {
+      await checkNamedTable(control, rule, rowImage, existing, result);
+      continue;
+    }
+    const [db, table] = [toRegExp(rule.db), toRegExp(rule.table)];
+    const matching = existing.filter(
+      (each) => db.test(each.schema) && table.test(each.table) && config.rules.find(each.schema, each.table) === rule,
+    );
+    if (matching.length === 0) {
+      result.warnings.push(`tables[${rule.index}] (${rule.db}.${rule.table}) matches no table that can be seen yet`);
+    }
+    for (const each of matching.slice(0, MAX_TABLES_CHECKED)) {
+      const definition = await loadTableDefinition(control, each.schema, each.table);
+      if (definition) checkKeys(rule, each, definition, rowImage, result);
+    }
+  }
+}
+
+async function checkNamedTable(
+  control: ControlConnection,
+  rule: TableRule,
+  rowImage: string,
+  existing: readonly TableName[],
+  result: PreflightResult,
+): Promise<void> {
+  const name = { schema: rule.db, table: rule.table };
+  try {
+    await control.query(`SELECT 1 FROM ${quote(name.schema)}.${quote(name.table)} LIMIT 0`);
+  } catch (error) {
+    const code = sqlErrorCode(error);
+    if (code === 'ER_NO_SUCH_TABLE' || code === 'ER_BAD_DB_ERROR') {
+      const near = nearMisses(
+        `${rule.db}.${rule.table}`,
+        existing.map((each) => `${each.schema}.${each.table}`),
+      );
+      result.warnings.push(
+        `tables[${rule.index}]: ${rule.db}.${rule.table} does not exist${near.length > 0 ? ` (there is ${near.join(', ')})` : ''}; ` +
+          'it is watched from the moment it is created',
+      );
+      return;
+    }
+    if (!isDenied(error)) throw error;
+    result.faults.push({
+      subject: `tables[${rule.index}]`,
+      problem: `the user may not read ${rule.db}.${rule.table}, or it does not exist`,
+      fix: `GRANT SELECT ON ${quote(rule.db)}.${quote(rule.table)} TO ${await currentUser(control)}`,
+    });
+    return;
+  }
+  const definition = await loadTableDefinition(control, name.schema, name.table);
+  if (definition) checkKeys(rule, name, definition, rowImage, result);
+}
+
+function checkKeys(
+  rule: TableRule,
+  name: TableName,
+  definition: TableDefinition,
+  rowImage: string,
+  { faults }: PreflightResult,
+): void {
+  const subject = `tables[${rule.index}] (${name.schema}.${name.table})`;
+  const columns = definition.columns.map((column) => column.name);
+  let keyColumns: readonly string[] | undefined;
+  try {
+    const shape = { ...name, columns, primaryKey: definition.primaryKey };
+    keyColumns = createKeyBuilder(rule, shape).columns;
+  } catch (error) {
+    if (!(error instanceof NoUsableKeyError)) throw error;
+    faults.push({ subject, problem: `no key can be made: ${messageOf(error)}`, fix: keyFix(rule, columns) });
+    return;
+  }
+  if (rowImage === 'FULL') return;
+  const left = definition.columns.filter((column) => isLeftOut(column, definition, rowImage));
+  const lacking = left.filter((column) => keyColumns?.includes(column.name) ?? true).map((column) => column.name);
+  if (lacking.length === 0) return;
+  faults.push({
+    subject,
+    problem: keyColumns
+      ? `with binlog_row_image = ${rowImage} a change may come without ${lacking.join(', ')}, which the key is made of`
+      : `with binlog_row_image = ${rowImage} a change may come without columns that the key function reads`,
+    fix: "SET GLOBAL binlog_row_image = 'FULL', or make the key of the primary key's columns",
+  });
+}
+
+/** MINIMAL keeps the primary key and what changed; NOBLOB leaves out BLOB and TEXT columns that did not change. */
+function isLeftOut(
+  column: TableDefinition['columns'][number],
+  definition: TableDefinition,
+  rowImage: string,
+): boolean {
+  if (definition.primaryKey.length === 0 && rowImage === 'MINIMAL') return false;
+  if (definition.primaryKey.includes(column.name)) return false;
+  return rowImage === 'MINIMAL' || BLOB_TYPES.test(column.dataType);
+}
+
+function keyFix(rule: TableRule, columns: readonly string[]): string {
+  const wanted =
+    rule.key.kind === 'templates'
+      ? rule.key.templates.flatMap((template) => template.columns)
+      : rule.key.kind === 'default'
+        ? (rule.key.fields ?? [])
+        : [];
+  const near = wanted.filter((column) => !columns.includes(column)).flatMap((column) => nearMisses(column, columns));
+  if (near.length > 0) return `Did you mean ${near.map((column) => `\`${column}\``).join(', ')}?`;
+  return 'Set `keyFields` or `key` to columns that tell the rows apart, or add a primary key';
+}
+
+interface TableName {
+  readonly schema: string;
+  readonly table: string;
+}
+
+async function listTables(control: ControlConnection): Promise<TableName[]> {
+  const rows = await control.query(
+    `SELECT TABLE_SCHEMA AS s, TABLE_NAME AS t FROM INFORMATION_SCHEMA.TABLES
+      WHERE TABLE_TYPE = 'BASE TABLE' AND TABLE_SCHEMA NOT IN ('mysql', 'information_schema', 'performance_schema', 'sys')`,
+  );
+  return rows.map((row) => ({ schema: String(row['s']), table: String(row['t']) }));
+}
+
+function quote(name: string): string {
+  return `\`${name.replace(/`/g, '``')}\``;
+}

@@ -1,0 +1,9 @@
+import type { ConfigurationFault } from '../errors/configuration.error';
+
+/** What a look at the source brought to light. */
+export interface PreflightResult {
+  /** The tail cannot work: the start fails. */
+  readonly faults: ConfigurationFault[];
+  /** It works, but somebody should know. */
+  readonly warnings: string[];
+}

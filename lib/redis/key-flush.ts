@@ -1,0 +1,35 @@
+import type { Redis } from 'ioredis';
+import { escapePattern } from '../strategy/key-template';
+import type { RedisClient } from './redis-client';
+import { isCluster } from './redis-client';
+import { writeKeys } from './redis-writer';
+
+const KEYS_PER_SCAN = 500;
+
+/**
+ * Removes every key that matches one of the patterns, by SCAN and UNLINK in chunks, on every master. Keys that are
+ * made while it runs may stay. Resolves with the number of keys; rejects when Redis is out of reach or refuses.
+ */
+export async function flushPatterns(client: RedisClient, patterns: readonly string[]): Promise<number> {
+  let removed = 0;
+  const prefix = client.options.keyPrefix ?? '';
+  for (const node of mastersOf(client)) {
+    for (const pattern of patterns) {
+      let cursor = '0';
+      do {
+        const [next, found] = await node.scan(cursor, 'MATCH', escapePattern(prefix) + pattern, 'COUNT', KEYS_PER_SCAN);
+        cursor = next;
+        // SCAN knows nothing of the client's key prefix, UNLINK adds it.
+        const keys = found.map((key) => key.slice(prefix.length));
+        const refusals = await writeKeys(client, [], keys);
+        for (const refusal of refusals.values()) throw refusal;
+        removed += keys.length;
+      } while (cursor !== '0');
+    }
+  }
+  return removed;
+}
+
+function mastersOf(client: RedisClient): Redis[] {
+  return isCluster(client) ? client.nodes('master') : [client];
+}

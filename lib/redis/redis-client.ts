@@ -1,0 +1,55 @@
+import { Redis } from 'ioredis';
+import type { Cluster } from 'ioredis';
+import { resolvePassword } from '../binlog/control-connection';
+import type { RedisConnectionOptions, RedisSource } from '../cacheflow.options';
+
+/** Any client of ioredis, ours or the app's. */
+export type RedisClient = Redis | Cluster;
+
+/** A connection that has sent a command and hears nothing for this long is given up and made anew. */
+const SOCKET_TIMEOUT_MILLIS = 30_000;
+const LONGEST_RETRY_DELAY_MILLIS = 2_000;
+
+/** Whether it is a client of ioredis: by its shape, because an app may have another copy of ioredis. */
+export function isRedisClient(value: unknown): value is RedisClient {
+  const client = value as Partial<Redis> | null;
+  return typeof client === 'object' && typeof client?.pipeline === 'function' && typeof client.duplicate === 'function';
+}
+
+export function isCluster(client: RedisClient): client is Cluster {
+  return client.isCluster;
+}
+
+/** Makes a client of our own. It connects at its first use, and never gives up. */
+export function createRedisClient(source: Exclude<RedisSource, RedisClient | { namespace: string }>): Redis {
+  const { password, ...options }: RedisConnectionOptions = typeof source === 'string' ? {} : source;
+  const settings = {
+    lazyConnect: true,
+    // Commands of an outage wait for its end; the tail stops reading meanwhile.
+    maxRetriesPerRequest: null,
+    socketTimeout: SOCKET_TIMEOUT_MILLIS,
+    retryStrategy: (attempt: number) => Math.min(attempt * 50, LONGEST_RETRY_DELAY_MILLIS),
+    ...options,
+  };
+  const client = typeof source === 'string' ? new Redis(source, settings) : new Redis(settings);
+  if (typeof password === 'string') client.options.password = password;
+  if (typeof password === 'function') askPasswordBeforeConnecting(client, password);
+  return client;
+}
+
+/**
+ * ioredis takes passwords as strings only: each `connect`, also that of a reconnect, asks for it first. When the
+ * function fails, the error goes where ioredis reports its own, and the password before is tried: ioredis would
+ * never connect again after a rejection here.
+ */
+function askPasswordBeforeConnecting(client: Redis, password: () => string | Promise<string>): void {
+  const connect = client.connect.bind(client);
+  client.connect = async (callback) => {
+    try {
+      client.options.password = await resolvePassword(password);
+    } catch (error) {
+      client.emit('error', error);
+    }
+    return connect(callback);
+  };
+}

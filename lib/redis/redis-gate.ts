@@ -1,0 +1,46 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { messageOf } from '../errors/cacheflow.error';
+import { ErrorReporter } from '../errors/error-reporter';
+import { RedisUnavailableError } from '../errors/redis.errors';
+import { untilAborted } from '../support/abort';
+import { Backoff } from '../support/backoff';
+import { isRefusal } from './redis-writer';
+
+/** A hold is reported at once, and then no more often than this. */
+const REPORT_INTERVAL_MILLIS = 10_000;
+/** An answer that takes longer than this is worth a report, though it is still waited for. */
+const SLOW_MILLIS = 5_000;
+
+/** Holds the pipeline while Redis is away. */
+@Injectable()
+export class RedisGate {
+  constructor(@Inject(ErrorReporter) private readonly errors: ErrorReporter) {}
+
+  /**
+   * Runs it again until Redis answers, so it has to be safe to repeat. Rejects with Redis's own refusal, or with
+   * the signal's reason.
+   */
+  async run<T>(signal: AbortSignal, attempt: () => Promise<T>): Promise<T> {
+    const backoff = new Backoff({ minMillis: 50, maxMillis: 2_000 });
+    let reportedAt = 0;
+    const report = (problem: string, cause?: unknown): void => {
+      if (Date.now() - reportedAt < REPORT_INTERVAL_MILLIS) return;
+      reportedAt = Date.now();
+      this.errors.report(new RedisUnavailableError(`${problem}; the tail holds meanwhile`, { cause }));
+    };
+    for (;;) {
+      signal.throwIfAborted();
+      const slow = setTimeout(() => report(`Redis has not answered for ${SLOW_MILLIS} ms`), SLOW_MILLIS);
+      try {
+        return await untilAborted(attempt(), signal);
+      } catch (cause) {
+        signal.throwIfAborted();
+        if (isRefusal(cause)) throw cause;
+        report(`Redis does not take commands (${messageOf(cause)})`, cause);
+      } finally {
+        clearTimeout(slow);
+      }
+      await backoff.wait(signal);
+    }
+  }
+}

@@ -1,0 +1,30 @@
+import type { ChangeEvent, Row } from '../events/change-event';
+
+/**
+ * Makes the key or keys of a row. It is called with each image of a changed row, must not have side effects,
+ * and must give the same keys for the same row.
+ */
+// The row's shape is the user's own; a method signature keeps the parameter bivariant, so that
+// `(row: User) => …` is accepted.
+export type KeyFunction = {
+  bivarianceHack(row: Row): string | readonly string[] | null | undefined;
+}['bivarianceHack'];
+
+/** What a custom strategy is told besides the change. */
+export interface TableStrategyContext {
+  /** The keys of both images of the row, as the table's options make them. */
+  readonly keys: readonly string[];
+  /** The table's `ttlSeconds`. */
+  readonly ttlSeconds: number | undefined;
+}
+
+/**
+ * A strategy of your own for the cache of a table: an injectable that is called for each change in commit
+ * order and awaited. It may be called again for the same change (after a restart, or when it threw), so it
+ * has to be safe to repeat. When it keeps failing, the error is reported and the keys of the row are deleted.
+ */
+export interface TableStrategy<T = Row> {
+  onInsert(event: ChangeEvent<T>, context: TableStrategyContext): void | Promise<void>;
+  onUpdate(event: ChangeEvent<T>, context: TableStrategyContext): void | Promise<void>;
+  onDelete(event: ChangeEvent<T>, context: TableStrategyContext): void | Promise<void>;
+}

@@ -1,0 +1,66 @@
+// The entry of the npm scripts: `node scripts/run.mjs <command> [args...]`. Installs what is missing first,
+// so that each of them works straight after `git clone`. Needs nothing but Node.
+import { existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { exec, ROOT } from './lib/exec.mjs';
+import { isInstalled } from './lib/installed.mjs';
+
+const PACKAGE_MATRIX = join(ROOT, 'scripts/package-matrix.mjs');
+const BUILT_SERVERS = join(ROOT, '.build/test/support/servers/index.js');
+
+const commands = {
+  async build() {
+    rmSync(join(ROOT, 'dist'), { recursive: true, force: true });
+    return exec('tsc', ['-p', 'tsconfig.build.json']);
+  },
+  async test(args) {
+    await buildRunTree();
+    const { prepareServers } = await import(pathToFileURL(BUILT_SERVERS).href);
+    await prepareServers();
+    const tested = await exec('vitest', ['run', ...args]);
+    const packaged = existsSync(PACKAGE_MATRIX) ? await commands.package([]) : 0;
+    return Math.max(tested, packaged);
+  },
+  async vitest(args) {
+    return exec('vitest', ['run', ...args]);
+  },
+  async demo(args) {
+    await buildRunTree();
+    return exec(process.execPath, ['.build/sample-app/demo.js', ...args]);
+  },
+  async bench(args) {
+    await buildRunTree();
+    return exec(process.execPath, ['--expose-gc', '.build/bench/index.js', ...args]);
+  },
+  async package(args) {
+    return exec(process.execPath, [PACKAGE_MATRIX, ...args]);
+  },
+};
+
+/** What demo, bench and the servers run from: lib, sample-app, bench and test/support as JavaScript. */
+async function buildRunTree() {
+  await mustSucceed('tsc', ['-p', 'tsconfig.run.json']);
+}
+
+async function mustSucceed(command, args) {
+  const code = await exec(command, args);
+  if (code !== 0) process.exit(code);
+}
+
+const [name, ...args] = process.argv.slice(2);
+const command = Object.hasOwn(commands, name ?? '') ? commands[name] : undefined;
+if (!command) {
+  console.error(`Usage: node scripts/run.mjs ${Object.keys(commands).join('|')} [args...]`);
+  process.exit(2);
+}
+if (!isInstalled()) {
+  console.log('Installing the dependencies (npm ci) …');
+  await mustSucceed('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+}
+try {
+  process.exitCode = await command(args);
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}

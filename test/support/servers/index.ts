@@ -1,0 +1,19 @@
+export { startMariadb } from './mariadb';
+export { startMysql } from './mysql';
+export { prepareServers } from './provide';
+export { startRabbitmq } from './rabbitmq';
+export { startRedis } from './redis';
+export { startRedisCluster } from './redis-cluster';
+export type {
+  RabbitMqServer,
+  RedisCluster,
+  RedisServer,
+  RedisServerOptions,
+  ServerHandle,
+  ServerKind,
+  SqlConnectionOptions,
+  SqlServer,
+  SqlServerOptions,
+  TlsFiles,
+} from './server-handle';
+export { createTls } from './tls';
