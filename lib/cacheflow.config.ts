@@ -85,7 +85,7 @@ export function resolveConfig(options: CacheflowOptions): CacheflowConfig {
     : (check.fault('options', 'they are missing', 'Pass an object to CacheflowModule.forRoot'), {} as CacheflowOptions);
   check.names('', given, OPTION_NAMES);
   const mysql = resolveMysql(check, given.mysql);
-  const queue = group(check, 'queue', given.queue, { maxRows: 10_000, maxBytes: 32 * 1024 * 1024 });
+  const queue = group(check, 'queue', given.queue, { maxRows: 5_000, maxBytes: 32 * 1024 * 1024 });
   const handlers = group(check, 'handlers', given.handlers, {
     queueSize: 1_000,
     concurrency: 16,

@@ -104,7 +104,7 @@ export type StartAt = 'latest' | 'earliest' | { file: string; offset: number } |
 
 /** Bounds of what is read from the source but not yet applied; beyond them the socket is paused. */
 export interface QueueOptions {
-  /** @defaultValue `10000` */
+  /** @defaultValue `5000` */
   maxRows?: number;
   /** Size of the row events in the queue. @defaultValue `33554432` (32 MiB) */
   maxBytes?: number;

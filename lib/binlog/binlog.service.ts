@@ -182,7 +182,15 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
     const keeper = new CheckpointKeeper(name, store, errors, cutOff.signal);
     const position = new AppliedPosition();
     const queue: ChangeQueue = new ChangeQueue(config.queue, (full) => tail.holdForQueue(full));
-    const tail = new Tail({ name, config, errors, queue, position, store });
+    const tail = new Tail({
+      name,
+      config,
+      errors,
+      queue,
+      position,
+      store,
+      projection: (table, place) => (this.events.wants(table) ? undefined : this.strategy.columnsNeeded(table, place)),
+    });
     const pipeline = new ChangePipeline(queue, this.strategy, this.events, keeper, position, cutOff.signal);
     return { tail, queue, pipeline, keeper, position, cutOff };
   }

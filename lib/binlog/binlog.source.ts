@@ -234,16 +234,17 @@ export class BinlogSource {
       this.flushAll('A row event came without its table map');
       return;
     }
-    const { shape, decoder } = entry;
+    const { shape } = entry;
     const position = { file: this.file, offset: this.transaction.offset };
     try {
-      if (!decoder) throw entry.failure;
+      const decoder = entry.decoder();
       for (const images of decoder.decode(header.type, buffer, header.bodyStart, header.bodyEnd)) {
         this.rowsRead++;
         const change: RowChange = {
           kind: 'row',
           action: images.before === null ? 'insert' : images.after === null ? 'delete' : 'update',
           table: shape,
+          projected: decoder.isProjected,
           before: images.before,
           after: images.after,
           beforeComplete: images.beforeComplete,

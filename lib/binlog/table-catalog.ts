@@ -10,20 +10,20 @@ import { loadCharsets, loadTableDefinition } from './table-definition';
 /** A watched table as its latest table map describes it. */
 export interface CatalogEntry {
   readonly shape: TableShape;
-  /** Absent where the rows of the table cannot be decoded. */
-  readonly decoder: RowsDecoder | undefined;
-  /** Why `decoder` is absent. */
-  readonly failure: unknown;
+  /** Throws what made the table's rows undecodable. */
+  decoder(): RowsDecoder;
 }
 
 /** What a table id of the stream stands for: a watched table, or null for one that nobody watches. */
 type Resolved = CatalogEntry | null;
 
-/** Which columns of a table have to be decoded; undefined stands for all. */
+/** Which columns of a table are worth decoding now; undefined stands for all. The same set comes as the same object. */
 export type Projection = (table: TableShape) => ReadonlySet<string> | undefined;
 
 /** Table ids are never reused while a server runs, so that old ones have to be dropped at some time. */
 const MAX_ENTRIES = 5_000;
+/** MariaDB ends some statements with a row event of no table, which only carries the end-of-statement flag. */
+const NO_TABLE = 0xffffff;
 
 /**
  * Knows the tables behind the table ids of one stream. Each transaction repeats its tables' maps; they are
@@ -35,6 +35,7 @@ export class TableCatalog {
 
   constructor(
     private readonly control: ControlConnection,
+    private readonly flavor: 'mysql' | 'mariadb',
     private readonly isWatched: (schema: string, table: string) => boolean,
     private readonly values: ValueOptions,
     private readonly projection: Projection,
@@ -54,13 +55,14 @@ export class TableCatalog {
   /** Resolves a watched table with the help of the source. Rejects when the source does not answer. */
   async load(map: TableMap, bytes: Buffer): Promise<void> {
     this.charsets ??= await loadCharsets(this.control);
-    const definition = await loadTableDefinition(this.control, map.schema, map.table);
+    const definition = await loadTableDefinition(this.control, this.flavor, map.schema, map.table);
     this.remember(map.tableId, bytes, this.resolve(map, definition));
   }
 
   /** The table of a rows event; null when nobody watches it, undefined when its map was never seen. */
   find(buffer: Buffer, bodyStart: number): Resolved | undefined {
-    return this.entries.get(readTableId(buffer, bodyStart))?.resolved;
+    const tableId = readTableId(buffer, bodyStart);
+    return tableId === NO_TABLE ? null : this.entries.get(tableId)?.resolved;
   }
 
   private resolve(
@@ -70,15 +72,24 @@ export class TableCatalog {
     const base = { schema: map.schema, table: map.table };
     try {
       const columns = resolveColumns(map, definition && [...definition.columns], (id) => this.charsets?.get(id));
-      const names = columns.map((column) => column.name);
-      const primaryKey = map.primaryKey
-        ? map.primaryKey.map((index) => names[index] ?? '')
-        : (definition?.primaryKey ?? []);
-      const shape: TableShape = { ...base, columns: names, primaryKey };
-      const decoder = new RowsDecoder(columns, this.values, this.projection(shape));
-      return { shape, decoder, failure: undefined };
+      const primaryKey = map.primaryKey?.map((index) => columns[index]?.name ?? '') ?? definition?.primaryKey ?? [];
+      // Rows are those of SELECT *, which leaves invisible columns out: no key can be made of them.
+      const names = columns.filter((column) => !column.invisible).map((column) => column.name);
+      const visibleKey = primaryKey.every((name) => names.includes(name)) ? primaryKey : [];
+      const shape: TableShape = { ...base, columns: names, primaryKey: visibleKey };
+      const decoders = new Map<ReadonlySet<string> | undefined, RowsDecoder>();
+      const decoder = (): RowsDecoder => {
+        const wanted = this.projection(shape);
+        const known = decoders.get(wanted) ?? new RowsDecoder(columns, this.values, wanted);
+        decoders.set(wanted, known);
+        return known;
+      };
+      return { shape, decoder };
     } catch (failure) {
-      return { shape: { ...base, columns: [], primaryKey: [] }, decoder: undefined, failure };
+      const decoder = (): never => {
+        throw failure;
+      };
+      return { shape: { ...base, columns: [], primaryKey: [] }, decoder };
     }
   }
 

@@ -1,16 +1,18 @@
 import type { ControlConnection } from './control-connection';
 import type { ColumnDefinition } from './decode/column';
+import { isJsonCheck } from './decode/column';
 
 /** What the source says of a table now, which may differ from what it was when a change was written. */
 export interface TableDefinition {
   readonly columns: readonly ColumnDefinition[];
-  /** Names of the primary key's columns, in order; empty without a primary key. */
+  /** Names of the primary key's columns, in order; empty without one, or where a part of it is invisible. */
   readonly primaryKey: readonly string[];
 }
 
 /** The definition of a table, or undefined when it does not exist (or may not be seen). Needs SELECT on it. */
 export async function loadTableDefinition(
   control: ControlConnection,
+  flavor: 'mysql' | 'mariadb',
   schema: string,
   table: string,
 ): Promise<TableDefinition | undefined> {
@@ -26,9 +28,11 @@ export async function loadTableDefinition(
       WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? AND INDEX_NAME = 'PRIMARY' ORDER BY SEQ_IN_INDEX`,
     [schema, table],
   );
+  const checks = flavor === 'mariadb' ? await loadColumnChecks(control, schema, table) : [];
   return {
     columns: columns.map((row) => ({
       name: String(row['name']),
+      json: checks.some((check) => isJsonCheck(check, String(row['name']))),
       dataType: String(row['dataType']).toLowerCase(),
       columnType: String(row['columnType']),
       charset: row['charset'] === null ? null : String(row['charset']),
@@ -38,6 +42,16 @@ export async function loadTableDefinition(
     })),
     primaryKey: primaryKey.map((row) => String(row['name'])),
   };
+}
+
+/** MariaDB's JSON is a text column with a check. */
+async function loadColumnChecks(control: ControlConnection, schema: string, table: string): Promise<string[]> {
+  const rows = await control.query(
+    `SELECT CHECK_CLAUSE AS clause FROM INFORMATION_SCHEMA.CHECK_CONSTRAINTS
+      WHERE CONSTRAINT_SCHEMA = ? AND TABLE_NAME = ? AND LEVEL = 'Column'`,
+    [schema, table],
+  );
+  return rows.map((row) => String(row['clause']));
 }
 
 /** Character set names by collation id, as the server numbers them. */

@@ -14,6 +14,7 @@ import {
 } from '../errors/source.errors';
 import type { AppliedPosition } from '../pipeline/applied-position';
 import type { ChangeQueue } from '../pipeline/change-queue';
+import type { TableShape } from '../pipeline/stream';
 import { Gate } from '../pipeline/gate';
 import { preflight } from '../preflight/preflight';
 import { sleep, untilAborted } from '../support/abort';
@@ -38,6 +39,8 @@ export interface TailContext {
   readonly queue: ChangeQueue;
   readonly position: AppliedPosition;
   readonly store: CheckpointStore;
+  /** The columns that somebody needs of the rows read at this place; undefined stands for all. */
+  projection(table: TableShape, place: { file: string; offset: number }): ReadonlySet<string> | undefined;
 }
 
 /** How often the source is asked for its position: for the lag, and to tell a quiet source from a dead one. */
@@ -181,7 +184,7 @@ export class Tail {
     position.start(
       { ...start.position, serverUuid: server.identity },
       start.position.gtidSet === undefined ? undefined : await createGtidTracker(server.flavor, start.position.gtidSet),
-      known?.serverUuid === server.identity,
+      known === undefined || known.serverUuid === server.identity,
     );
 
     let onBroken!: (error: Error) => void;
@@ -192,11 +195,12 @@ export class Tail {
     broken.catch(() => undefined);
     const catalog = new TableCatalog(
       control,
+      server.flavor,
       (schema, table) => config.rules.find(schema, table) !== undefined,
       config.mysql,
-      () => undefined,
+      (table) => this.context.projection(table, source.readUpTo),
     );
-    const source = new BinlogSource(
+    const source: BinlogSource = new BinlogSource(
       control,
       catalog,
       {

@@ -5,7 +5,7 @@ import { CACHEFLOW_CONFIG } from '../cacheflow.constants';
 import { errorKind } from '../errors/change.errors';
 import { ErrorReporter } from '../errors/error-reporter';
 import { SubscriberFailedError } from '../errors/redis.errors';
-import type { StreamItem } from '../pipeline/stream';
+import type { StreamItem, TableShape } from '../pipeline/stream';
 import type { ChangeEvent } from './change-event';
 import { GuardedSubject } from './guarded-subject';
 import type { Outcome } from './handler-runner';
@@ -49,6 +49,11 @@ export class EventHub {
     this.runner = new HandlerRunner(handlers, this.config.handlers, this.errors, signal);
   }
 
+  /** Whether anybody would see the changes of a table. */
+  wants(table: TableShape): boolean {
+    return this.subject.observed || (this.runner?.handlersFor(table).length ?? 0) > 0;
+  }
+
   /**
    * Emits the changes in order and queues the handler calls; waits only for room in their queue. Resolves with what
    * becomes of the calls, or undefined when there are none.
@@ -56,8 +61,9 @@ export class EventHub {
   async publish(items: readonly StreamItem[]): Promise<Outcome | undefined> {
     const outcomes: Outcome[] = [];
     for (const item of items) {
-      if (item.kind !== 'row') continue;
-      const handlers = this.runner?.handlersFor(item) ?? [];
+      // Projected rows were read before anybody listened.
+      if (item.kind !== 'row' || item.projected) continue;
+      const handlers = this.runner?.handlersFor(item.table, item.action) ?? [];
       if (handlers.length === 0 && !this.subject.observed) continue;
       const event = toChangeEvent(item);
       this.published++;

@@ -1,10 +1,10 @@
 import type { ResolvedHandlerOptions } from '../cacheflow.config';
 import { HandlerFailedError } from '../errors/change.errors';
 import type { ErrorReporter } from '../errors/error-reporter';
-import type { RowChange } from '../pipeline/stream';
+import type { RowChange, TableShape } from '../pipeline/stream';
 import { keyText } from '../strategy/key-template';
 import { Backoff } from '../support/backoff';
-import type { ChangeEvent } from './change-event';
+import type { ChangeAction, ChangeEvent } from './change-event';
 import type { BinlogHandler } from './on-binlog.explorer';
 import { RowLanes } from './row-lanes';
 
@@ -36,18 +36,16 @@ export class HandlerRunner {
     await this.lanes.idle();
   }
 
-  /** The handlers that want a change. */
-  handlersFor(change: RowChange): readonly BinlogHandler[] {
-    const { schema, table } = change.table;
-    const name = `${schema}.${table}`;
+  /** The handlers that want changes of a table, or those that want one action of them. */
+  handlersFor(of: TableShape, action?: ChangeAction): readonly BinlogHandler[] {
+    const name = `${of.schema}.${of.table}`;
     let handlers = this.byTable.get(name);
     if (!handlers) {
-      handlers = this.handlers.filter((each) => each.patterns.some((pattern) => pattern.matches(schema, table)));
+      handlers = this.handlers.filter(({ patterns }) => patterns.some((each) => each.matches(of.schema, of.table)));
       this.byTable.set(name, handlers);
     }
-    return handlers.length === 0
-      ? handlers
-      : handlers.filter((each) => !each.actions || each.actions.has(change.action));
+    if (handlers.length === 0 || action === undefined) return handlers;
+    return handlers.filter((each) => !each.actions || each.actions.has(action));
   }
 
   /**

@@ -9,7 +9,7 @@ import { Gate } from './gate';
 import type { TransactionPiece } from './stream';
 
 /** Rows of a batch: enough to amortise the round trip, few enough not to block the event loop for long. */
-const BATCH_ROWS = 2_000;
+const BATCH_ROWS = 1_000;
 
 /** The one loop: takes what is queued, makes the cache right, hands the changes on, moves the checkpoint. */
 export class ChangePipeline {

@@ -15,6 +15,8 @@ export interface RowChange {
   readonly kind: 'row';
   readonly action: ChangeAction;
   readonly table: TableShape;
+  /** Only the columns that the strategy needs were decoded, because nobody else wanted the row at that time. */
+  readonly projected: boolean;
   readonly before: Row | null;
   /** For an update, the columns that the image left out are taken from `before`. */
   readonly after: Row | null;

@@ -1,4 +1,4 @@
-import type { ControlConnection } from '../binlog/control-connection';
+import type { ControlConnection, ServerInfo } from '../binlog/control-connection';
 import { sqlErrorCode } from '../binlog/control-connection';
 import type { TableDefinition } from '../binlog/table-definition';
 import { loadTableDefinition } from '../binlog/table-definition';
@@ -18,6 +18,7 @@ const MAX_TABLES_CHECKED = 1_000;
 /** Whether all watched tables that exist can be read and keyed. */
 export async function checkTables(
   control: ControlConnection,
+  server: ServerInfo,
   config: CacheflowConfig,
   rowImage: string,
   result: PreflightResult,
@@ -25,7 +26,7 @@ export async function checkTables(
   const existing = await listTables(control);
   for (const rule of config.rules.all) {
     if (isExact(rule)) {
-      await checkNamedTable(control, rule, rowImage, existing, result);
+      await checkNamedTable(control, server, rule, rowImage, existing, result);
       continue;
     }
     const [db, table] = [toRegExp(rule.db), toRegExp(rule.table)];
@@ -36,7 +37,7 @@ export async function checkTables(
       result.warnings.push(`tables[${rule.index}] (${rule.db}.${rule.table}) matches no table that can be seen yet`);
     }
     for (const each of matching.slice(0, MAX_TABLES_CHECKED)) {
-      const definition = await loadTableDefinition(control, each.schema, each.table);
+      const definition = await loadTableDefinition(control, server.flavor, each.schema, each.table);
       if (definition) checkKeys(rule, each, definition, rowImage, result);
     }
   }
@@ -44,6 +45,7 @@ export async function checkTables(
 
 async function checkNamedTable(
   control: ControlConnection,
+  server: ServerInfo,
   rule: TableRule,
   rowImage: string,
   existing: readonly TableName[],
@@ -73,7 +75,7 @@ async function checkNamedTable(
     });
     return;
   }
-  const definition = await loadTableDefinition(control, name.schema, name.table);
+  const definition = await loadTableDefinition(control, server.flavor, name.schema, name.table);
   if (definition) checkKeys(rule, name, definition, rowImage, result);
 }
 
@@ -85,7 +87,7 @@ function checkKeys(
   { faults }: PreflightResult,
 ): void {
   const subject = `tables[${rule.index}] (${name.schema}.${name.table})`;
-  const columns = definition.columns.map((column) => column.name);
+  const columns = definition.columns.filter((column) => !column.invisible).map((column) => column.name);
   let keyColumns: readonly string[] | undefined;
   try {
     const shape = { ...name, columns, primaryKey: definition.primaryKey };

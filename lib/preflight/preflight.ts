@@ -22,6 +22,6 @@ export async function preflight(
   );
   checkSettings(settings, result);
   if (settings.get('log_bin') !== 'OFF') await checkGrants(control, server, result);
-  await checkTables(control, config, settings.get('binlog_row_image') ?? 'FULL', result);
+  await checkTables(control, server, config, settings.get('binlog_row_image') ?? 'FULL', result);
   return result;
 }

@@ -5,7 +5,7 @@ import { CacheStrategy } from '../cacheflow.options';
 import { RedisRefusedError, RowIncompleteError, StrategyFailedError, errorKind } from '../errors/change.errors';
 import { ErrorReporter } from '../errors/error-reporter';
 import { toChangeEvent } from '../events/to-change-event';
-import type { RowChange, StreamItem, TableFlush } from '../pipeline/stream';
+import type { RowChange, StreamItem, TableFlush, TableShape } from '../pipeline/stream';
 import { flushPatterns } from '../redis/key-flush';
 import { RedisConnection } from '../redis/redis-connection';
 import { RedisGate } from '../redis/redis-gate';
@@ -64,8 +64,13 @@ export class StrategyService {
     for (const flush of flushes) await this.flush(flush, signal);
   }
 
+  /** The columns that have to be decoded for the cache; undefined stands for all. */
+  columnsNeeded(table: TableShape, position: { file: string; offset: number }): ReadonlySet<string> | undefined {
+    return this.plans.of(table, position)?.needs;
+  }
+
   private async plan(change: RowChange, plan: WritePlan, flushes: FlushSet, signal: AbortSignal): Promise<void> {
-    const table = this.plans.of(change);
+    const table = this.plans.of(change.table, change.position);
     if (!table) return;
     const { strategy, ttlSeconds } = table.rule;
     const before = this.plans.keysOf(table, change, 'before', flushes);

@@ -2,6 +2,7 @@ import type { CacheflowConfig } from '../cacheflow.config';
 import { messageOf } from '../errors/cacheflow.error';
 import { KeyFailedError, RowIncompleteError, TableNotKeyableError, errorKind } from '../errors/change.errors';
 import type { ErrorReporter } from '../errors/error-reporter';
+import { CacheStrategy } from '../cacheflow.options';
 import type { RowChange, TableShape } from '../pipeline/stream';
 import type { FlushSet } from './flush-set';
 import type { KeyBuilder } from './key-builder';
@@ -12,7 +13,12 @@ import type { TableRule } from './table-rules';
 export interface TablePlan {
   readonly rule: TableRule;
   readonly keys: KeyBuilder | undefined;
+  /** The columns that the strategy needs; undefined stands for all. */
+  readonly needs: ReadonlySet<string> | undefined;
 }
+
+/** Where a table was seen. */
+type Place = { readonly file: string; readonly offset: number };
 
 /** Makes the keys of changes, and says so where that cannot be done. */
 export class TablePlans {
@@ -23,14 +29,17 @@ export class TablePlans {
     private readonly errors: ErrorReporter,
   ) {}
 
-  of(change: RowChange): TablePlan | undefined {
-    const known = this.plans.get(change.table);
+  /** The plan of a table; undefined for one that nobody watches. */
+  of(table: TableShape, position: Place): TablePlan | undefined {
+    const known = this.plans.get(table);
     if (known) return known;
-    const { schema, table } = change.table;
-    const rule = this.config.rules.find(schema, table);
+    const rule = this.config.rules.find(table.schema, table.table);
     if (!rule) return undefined;
-    const plan = { rule, keys: this.createKeys(rule, change) };
-    this.plans.set(change.table, plan);
+    const keys = this.createKeys(rule, table, position);
+    const columns = keys ? keys.columns : [];
+    const needs = rule.strategy === CacheStrategy.CacheAside && columns ? new Set(columns) : undefined;
+    const plan = { rule, keys, needs };
+    this.plans.set(table, plan);
     return plan;
   }
 
@@ -62,18 +71,12 @@ export class TablePlans {
     return [];
   }
 
-  private createKeys(rule: TableRule, change: RowChange): KeyBuilder | undefined {
+  private createKeys(rule: TableRule, table: TableShape, position: Place): KeyBuilder | undefined {
     try {
-      return createKeyBuilder(rule, change.table);
+      return createKeyBuilder(rule, table);
     } catch (cause) {
-      this.errors.report(
-        new TableNotKeyableError(
-          `No key can be made for the rows of the table, so that they are neither written nor removed: ${messageOf(cause)}`,
-          nameOf(change),
-          change.position,
-          { cause },
-        ),
-      );
+      const problem = `No key can be made for the rows of the table, so that they are neither written nor removed: ${messageOf(cause)}`;
+      this.errors.report(new TableNotKeyableError(problem, `${table.schema}.${table.table}`, position, { cause }));
       return undefined;
     }
   }

@@ -98,19 +98,28 @@ function expectEqual(images: RowImages[], history: History, variant: Variant): v
   const inserts = images.slice(0, count);
   const deletes = images.slice(-count);
   const updates = images.slice(count, -count);
-  expect(
-    inserts.map(({ after }) => after),
+  expectRows(
+    inserts.map(({ after }) => after!),
+    inserted,
     what('inserted'),
-  ).toStrictEqual(inserted);
-  expect(
-    deletes.map(({ before }) => before),
+  );
+  expectRows(
+    deletes.map(({ before }) => before!),
+    updated,
     what('deleted'),
-  ).toStrictEqual(updated);
+  );
   // An update that changes nothing is not in the binlog.
-  for (const { before, after } of updates) {
-    expect(before, what('before an update')).toStrictEqual(byId(inserted, before!));
-    expect(after, what('after an update')).toStrictEqual(byId(updated, after!));
-  }
+  const touched = updates.map(({ after }) => after!);
+  expectRows(
+    updates.map(({ before }) => before!),
+    touched.map((row) => byId(inserted, row)),
+    what('before'),
+  );
+  expectRows(
+    touched,
+    touched.map((row) => byId(updated, row)),
+    what('after'),
+  );
   expect(inserts.every((row) => row.before === null && row.afterComplete && !row.beforeComplete)).toBe(true);
   expect(deletes.every((row) => row.after === null && row.beforeComplete && !row.afterComplete)).toBe(true);
   expect(updates.every((row) => row.beforeComplete && row.afterComplete)).toBe(true);
@@ -128,8 +137,21 @@ function expectPartlyEqual(images: RowImages[], history: History, variant: Varia
 
 function expectPartOf(part: Row, whole: Row, complete: boolean): void {
   const names = Object.keys(part);
-  expect(part).toStrictEqual(Object.fromEntries(names.map((name) => [name, whole[name]])));
+  expectRows(
+    [part],
+    [Object.fromEntries(names.map((name) => [name, whole[name]]))],
+    `row ${String(part['id'])}`,
+  );
   expect(complete).toBe(names.length === Object.keys(whole).length);
+}
+
+/** Column by column, so that a failure names the column. */
+function expectRows(actual: Row[], expected: Row[], what: string): void {
+  expect(actual.map((row) => Object.keys(row))).toStrictEqual(expected.map((row) => Object.keys(row)));
+  for (const name of Object.keys(expected[0] ?? {})) {
+    const column = (rows: Row[]) => rows.map((row) => row[name]);
+    expect(column(actual), `${what}: ${name}`).toStrictEqual(column(expected));
+  }
 }
 
 function byId(rows: Row[], row: Row): Row {

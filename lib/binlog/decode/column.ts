@@ -1,5 +1,6 @@
-import { enumLabels } from './column-type-text';
 import { ColumnType, columnTypeName } from './column-type';
+import { enumLabels } from './enum-labels';
+import { hiddenNames, isHiddenName } from './hidden-columns';
 import type { ColumnMap, TableMap } from './table-map';
 
 /**
@@ -91,17 +92,15 @@ export function resolveColumns(
   definitions: readonly ColumnDefinition[] | undefined,
   charsetOf: (collationId: number) => string | undefined = () => undefined,
 ): Column[] {
-  const matched = map.hasNames
-    ? matchByName(map, definitions ?? [])
-    : matchByPosition(map, definitions ?? []);
+  const matched = map.hasNames ? matchByName(map, definitions) : matchByPosition(map, definitions ?? []);
   return map.columns.map((column, index) => {
-    const definition = matched[index];
+    const { name, definition, hidden } = matched[index]!;
     return {
       index,
-      name: column.name ?? definition?.name ?? systemVersioningName(map, index),
+      name,
       map: column,
       unsigned: column.unsigned ?? (definition ? /\bunsigned\b/i.test(definition.columnType) : false),
-      invisible: column.invisible ?? definition?.invisible ?? isHiddenByServer(map, definitions, index),
+      invisible: column.invisible ?? definition?.invisible ?? hidden,
       generated: definition?.generated ?? false,
       charset: charsetOfColumn(column, definition, charsetOf),
       labels: column.values ?? (definition ? enumLabels(definition.columnType) : []),
@@ -113,32 +112,37 @@ export function resolveColumns(
   });
 }
 
-function matchByName(
-  map: TableMap,
-  definitions: readonly ColumnDefinition[],
-): (ColumnDefinition | undefined)[] {
-  const byName = new Map(definitions.map((definition) => [definition.name, definition]));
+interface Match {
+  name: string;
+  definition: ColumnDefinition | undefined;
+  /** Whether the server keeps the column for itself. */
+  hidden: boolean;
+}
+
+function matchByName(map: TableMap, definitions: readonly ColumnDefinition[] | undefined): Match[] {
+  const byName = new Map(definitions?.map((definition) => [definition.name, definition]));
   return map.columns.map((column) => {
-    const definition = byName.get(column.name ?? '');
-    return definition && isOfFamily(column, definition) ? definition : undefined;
+    const name = column.name!;
+    const namesake = byName.get(name);
+    const definition = namesake && isOfFamily(column, namesake) ? namesake : undefined;
+    const hidden = definitions !== undefined && namesake === undefined && isHiddenName(name);
+    return { name, definition, hidden };
   });
 }
 
-function matchByPosition(
-  map: TableMap,
-  definitions: readonly ColumnDefinition[],
-): (ColumnDefinition | undefined)[] {
+function matchByPosition(map: TableMap, definitions: readonly ColumnDefinition[]): Match[] {
   const { columns, schema, table } = map;
-  if (definitions.length !== columns.length && !endsWithSystemVersioning(map, definitions.length)) {
+  const surplus = definitions.length === 0 ? undefined : hiddenNames(columns.slice(definitions.length));
+  if (surplus === undefined || definitions.length > columns.length) {
     throw new SchemaDriftError(
       schema,
       table,
       `the event has ${columns.length} columns, the definition ${definitions.length}`,
     );
   }
-  definitions.forEach((definition, i) => {
+  const described = definitions.map((definition, i): Match => {
     const column = columns[i]!;
-    if (isOfFamily(column, definition)) return;
+    if (isOfFamily(column, definition)) return { name: definition.name, definition, hidden: false };
     throw new SchemaDriftError(
       schema,
       table,
@@ -146,39 +150,7 @@ function matchByPosition(
         `definition (${definition.name})`,
     );
   });
-  return [...definitions];
-}
-
-/**
- * MariaDB's `WITH SYSTEM VERSIONING` adds two columns at the end of the table, TIMESTAMP(6), which are in the
- * binlog but neither in INFORMATION_SCHEMA nor in `SELECT *` (`sql/table.cc`, vers_start_field).
- */
-const SYSTEM_VERSIONING_NAMES = ['row_start', 'row_end'];
-
-function endsWithSystemVersioning(map: TableMap, defined: number): boolean {
-  const { columns } = map;
-  return (
-    columns.length === defined + 2 &&
-    columns.slice(defined).every((column) => column.type === ColumnType.Timestamp2 && column.meta === 6)
-  );
-}
-
-function systemVersioningName(map: TableMap, index: number): string {
-  return SYSTEM_VERSIONING_NAMES[index - (map.columns.length - 2)] ?? '';
-}
-
-function isHiddenByServer(
-  map: TableMap,
-  definitions: readonly ColumnDefinition[] | undefined,
-  index: number,
-): boolean {
-  const { columns } = map;
-  if (definitions === undefined || index < columns.length - 2) return false;
-  if (!endsWithSystemVersioning(map, columns.length - 2)) return false;
-  const name = columns[index]?.name ?? systemVersioningName(map, index);
-  return (
-    name === systemVersioningName(map, index) && !definitions.some((definition) => definition.name === name)
-  );
+  return [...described, ...surplus.map((name) => ({ name, definition: undefined, hidden: true }))];
 }
 
 /** The DATA_TYPEs that a type code may have. A code that is not here fits everything. */

@@ -68,6 +68,8 @@ export class RowsDecoder {
   private readonly delivered: string[];
   private readonly full: ImagePlan;
   private readonly partial = new Map<string, ImagePlan>();
+  /** Whether only some columns are read. */
+  readonly isProjected: boolean;
   /** Where the decoder is, for the error message. */
   private row = 0;
   private column: Column | undefined;
@@ -81,6 +83,7 @@ export class RowsDecoder {
     options: ValueOptions,
     wanted?: ReadonlySet<string>,
   ) {
+    this.isProjected = wanted !== undefined;
     // mysql2 does not read a column of the name __proto__ either.
     const read = columns.filter(
       ({ name, invisible }) => name !== '__proto__' && (wanted ? wanted.has(name) : !invisible),
@@ -175,8 +178,8 @@ export class RowsDecoder {
       if (reader === undefined) {
         if (isNull) continue;
         const width = widths[i]!;
-        if (width >= 0) cursor.pos += width;
-        else cursor.pos += cursor.uintLE(-width);
+        const length = width >= 0 ? width : cursor.uintLE(-width);
+        cursor.pos += length;
       } else if (isNull) {
         row[names[i]!] = null;
       } else {

@@ -10,10 +10,15 @@ import type { Reader } from './reader';
 
 export function floatReader({ map, fixedScale }: Column): Reader {
   const read = map.type === ColumnType.Float ? readFloat : readDouble;
-  if (fixedScale !== undefined) return (cursor) => parseNumber(read(cursor).toFixed(fixedScale));
+  if (fixedScale !== undefined) return (cursor) => toFixedScale(read(cursor), fixedScale);
   return map.type === ColumnType.Float
     ? (cursor) => toSixDigits(readFloat(cursor))
     : (cursor) => asMysql2Reads(readDouble(cursor));
+}
+
+function toFixedScale(value: number, scale: number): number {
+  // toFixed forgets the sign of zero, the server does not.
+  return value === 0 ? value : parseNumber(value.toFixed(scale));
 }
 
 const bytes = new Uint8Array(8);
@@ -36,6 +41,7 @@ function readDouble(cursor: Cursor): number {
 /** Rounds to six significant digits, a tie to the even digit as the server does (100000.5 prints 100000). */
 export function toSixDigits(value: number): number {
   const magnitude = Math.abs(value);
+  if (value === 0) return value;
   if (!(magnitude >= 1e-6 && magnitude < 1e6)) return toSixDigitsByText(value);
   // The products are exact: a float's 24 bits and a power of ten up to 10^12 fit into a double.
   let scale = 1;

@@ -15,21 +15,22 @@ export const uuidFinish: Finish = (buf, start, end) => {
 
 export const inet4Finish: Finish = (buf, start, end) => pad4(buf, start, end).join('.');
 
-/** RFC 5952, with the last four bytes in dotted form where ten or twelve zero bytes or ::ffff come before. */
+/** Eight groups, the longest run of zeros left out, and the last two groups dotted after ::ffff or after six zeros. */
 export const inet6Finish: Finish = (buf, start, end) => {
   const address = pad16(buf, start, end);
-  if (address.subarray(0, 10).every((byte) => byte === 0)) {
-    const dotted = address.subarray(12).join('.');
-    const marker = address.readUInt16BE(10);
-    if (marker === 0xffff) return `::ffff:${dotted}`;
-    if (marker === 0 && address.readUInt32BE(12) > 1) return `::${dotted}`;
-  }
   const groups = Array.from({ length: 8 }, (_, i) => address.readUInt16BE(i * 2));
   const gap = longestZeroRun(groups);
-  const text = (part: number[]) => part.map((group) => group.toString(16)).join(':');
-  if (gap.length < 2) return text(groups);
-  return `${text(groups.slice(0, gap.start))}::${text(groups.slice(gap.start + gap.length))}`;
+  const dotted = gap.start === 0 && (gap.length === 6 || (gap.length === 5 && groups[5] === 0xffff));
+  if (dotted) {
+    return `::${gap.length === 5 ? 'ffff:' : ''}${address.subarray(12).join('.')}`;
+  }
+  if (gap.length < 2) return hex(groups);
+  return `${hex(groups.slice(0, gap.start))}::${hex(groups.slice(gap.start + gap.length))}`;
 };
+
+function hex(groups: number[]): string {
+  return groups.map((group) => group.toString(16)).join(':');
+}
 
 /** The leftmost of the longest ones. */
 function longestZeroRun(groups: number[]): { start: number; length: number } {

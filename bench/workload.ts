@@ -1,0 +1,62 @@
+import type { Connection } from 'mysql2/promise';
+import { createConnection } from 'mysql2/promise';
+import type { SqlServer } from '../test/support/servers';
+
+/** The binlog that all contenders read: inserts by many-row statements, then single-row transactions. */
+export interface Workload {
+  readonly inserts: number;
+  readonly updates: number;
+  readonly start: { readonly file: string; readonly offset: number };
+}
+
+const ROWS_PER_STATEMENT = 1_000;
+const UPDATE_CONNECTIONS = 8;
+
+const TABLE = `CREATE TABLE bench.items (
+  id BIGINT PRIMARY KEY, name VARCHAR(100), email VARCHAR(100), price DECIMAL(12,2), note TEXT,
+  created DATETIME(3), changed TIMESTAMP(3) NULL, state ENUM('new','paid','sent'), extra JSON, code VARCHAR(20))`;
+
+/** Writes the workload into the server's binlog. */
+export async function prepareWorkload(sql: SqlServer, rows: number): Promise<Workload> {
+  await sql.query(`CREATE DATABASE bench; ${TABLE}`);
+  await sql.query('FLUSH BINARY LOGS');
+  const files = await sql.query<{ Log_name: string }>('SHOW BINARY LOGS');
+  const file = files.at(-1)?.Log_name ?? '';
+  const inserts = Math.round(rows * 0.8);
+  const updates = rows - inserts;
+  const connections = await Promise.all(
+    Array.from({ length: UPDATE_CONNECTIONS }, () => createConnection(sql.connectionOptions())),
+  );
+  const [first] = connections as [Connection, ...Connection[]];
+  for (let id = 0; id < inserts; id += ROWS_PER_STATEMENT) {
+    const count = Math.min(ROWS_PER_STATEMENT, inserts - id);
+    await first.query('INSERT INTO bench.items VALUES ?', [Array.from({ length: count }, (_, i) => row(id + i))]);
+  }
+  let next = 0;
+  await Promise.all(
+    connections.map(async (connection) => {
+      while (next < updates) {
+        const id = next++;
+        await connection.query("UPDATE bench.items SET state = 'paid', price = price + 1 WHERE id = ?", [id]);
+      }
+    }),
+  );
+  await Promise.all(connections.map((connection) => connection.end()));
+  return { inserts, updates, start: { file, offset: 4 } };
+}
+
+function row(id: number): unknown[] {
+  const moment = new Date(1_700_000_000_000 + id * 997);
+  return [
+    id,
+    `customer number ${id}`,
+    `customer${id}@example.com`,
+    (id % 100_000) / 100,
+    `A note about order ${id} that somebody typed in some time ago and nobody has read since.`,
+    moment,
+    moment,
+    'new',
+    JSON.stringify({ tags: ['a', 'b'], weight: id % 50, gift: id % 2 === 0 }),
+    `C-${id}`,
+  ];
+}

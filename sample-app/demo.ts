@@ -1,0 +1,101 @@
+import 'reflect-metadata';
+import type { INestApplication } from '@nestjs/common';
+import { AppConfig } from './app.config';
+import { createApp } from './create-app';
+import { createSchema } from './database/schema';
+import { banner } from './demo/banner';
+import { timeOneInvalidation } from './demo/check';
+import { type DemoOptions, demoOptions, USAGE } from './demo/options';
+import { choosePort } from './demo/port';
+import { insertUsers, useTheApp } from './demo/rows';
+import { createBinlogReader, DemoServers } from './demo/servers';
+
+const INTERRUPTED = 130;
+
+/** Servers, rows, the app; then either one checked change, or the page until somebody ends it. */
+class Demo {
+  private servers: DemoServers | undefined;
+  private app: INestApplication | undefined;
+
+  constructor(private readonly options: DemoOptions) {}
+
+  async start(): Promise<void> {
+    const { options } = this;
+    console.log(`Starting ${options.mariadb ? 'MariaDB' : 'MySQL'} and Redis …`);
+    this.servers = DemoServers.start(options);
+    const [sql, redis] = await Promise.all([this.servers.sql, this.servers.redis]);
+    await createSchema(sql.connectionOptions());
+    await insertUsers(sql);
+    const replication = await createBinlogReader(sql);
+
+    const config = new AppConfig(sql.connectionOptions(), replication, {
+      host: redis.host,
+      port: redis.port,
+    });
+    this.app = await createApp(config, { logLevels: ['fatal', 'error', 'warn'] });
+    await this.app.listen(options.check ? 0 : await choosePort(options.port), '127.0.0.1');
+    const url = await this.app.getUrl();
+    if (options.check) {
+      const millis = await timeOneInvalidation(url, sql, redis);
+      console.log(`The cached key was gone ${millis.toFixed(1)} ms after the change was committed.`);
+      return;
+    }
+    await useTheApp(this.app);
+    this.app.useLogger(['fatal', 'error', 'warn', 'log']);
+    console.log(banner(url, sql, redis));
+    await this.announceRabbitmq();
+  }
+
+  async end(): Promise<void> {
+    try {
+      await this.app?.close();
+    } finally {
+      await this.servers?.dispose();
+    }
+  }
+
+  private async announceRabbitmq(): Promise<void> {
+    if (!this.servers?.rabbitmq) return;
+    const { url } = await this.servers.rabbitmq;
+    console.log(`  RabbitMQ       ${url} (nothing uses it yet)\n`);
+  }
+}
+
+/** Resolved at the first signal to end; the second one does not wait for anything. */
+function signalled(): Promise<void> {
+  return new Promise((resolve) => {
+    let count = 0;
+    const onSignal = () => {
+      if (++count > 1) process.exit(INTERRUPTED);
+      console.log('\nRemoving everything …');
+      resolve();
+    };
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
+  });
+}
+
+async function main(): Promise<number> {
+  const options = demoOptions();
+  if (options.help) {
+    console.log(USAGE);
+    return 0;
+  }
+  const demo = new Demo(options);
+  const interrupted = signalled();
+  try {
+    await Promise.race([demo.start(), interrupted]);
+    if (!options.check) await interrupted;
+    return 0;
+  } finally {
+    await demo.end();
+  }
+}
+
+main().then(
+  // Ends what an interrupted start may still be waiting for.
+  (code) => process.exit(code),
+  (error: unknown) => {
+    console.error(error instanceof Error ? error.message : error);
+    process.exit(1);
+  },
+);

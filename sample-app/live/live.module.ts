@@ -1,0 +1,16 @@
+import { Module } from '@nestjs/common';
+import { MailModule } from '../mail/mail.module';
+import { SettingsModule } from '../settings/settings.module';
+import { UsersModule } from '../users/users.module';
+import { ChangeFeedService } from './change-feed.service';
+import { LiveController } from './live.controller';
+import { OutsiderService } from './outsider.service';
+import { SnapshotService } from './snapshot.service';
+
+/** The page's view of things: rows beside keys, changes as they happen, and a hand from outside. */
+@Module({
+  imports: [UsersModule, SettingsModule, MailModule],
+  controllers: [LiveController],
+  providers: [ChangeFeedService, SnapshotService, OutsiderService],
+})
+export class LiveModule {}

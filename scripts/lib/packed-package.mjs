@@ -1,0 +1,35 @@
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ROOT } from './exec.mjs';
+import { runToEnd } from './run-to-end.mjs';
+
+const BELONGS = /^(dist\/.+\.(js|d\.ts)|README(\.zh-CN)?\.md|CHANGELOG\.md|LICENSE|package\.json)$/;
+
+/** Builds and packs the repository, as `npm publish` would; gives the tarball and the files in it. */
+export async function pack(folder, env) {
+  mkdirSync(folder);
+  const packing = { cwd: ROOT, env, timeoutMillis: 120_000 };
+  const packed = await runToEnd('npm', ['pack', '--pack-destination', folder], packing);
+  if (packed.code !== 0) throw new Error(`npm pack failed:\n${packed.output}`);
+  const tarball = join(folder, readdirSync(folder).find((name) => name.endsWith('.tgz')));
+  const listed = await runToEnd('tar', ['-tzf', tarball], packing);
+  if (listed.code !== 0) throw new Error(`The tarball cannot be read:\n${listed.output}`);
+  const files = listed.output.trim().split('\n').map((file) => file.replace(/^package\//, ''));
+  return { tarball, files };
+}
+
+/** What is wrong with the files of the package, one line a fault. */
+export function faultsOf(files) {
+  const strangers = files.filter((file) => !BELONGS.test(file)).map((file) => `does not belong: ${file}`);
+  const present = new Set(files);
+  const { main, types, exports } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+  const named = [main, types, ...targetsOf(exports), 'package.json', 'LICENSE'];
+  const missing = [...new Set(named.map((file) => file.replace(/^\.\//, '')))]
+    .filter((file) => !present.has(file))
+    .map((file) => `is missing: ${file}`);
+  return [...strangers, ...missing];
+}
+
+function targetsOf(exports) {
+  return typeof exports === 'string' ? [exports] : Object.values(exports).flatMap(targetsOf);
+}
