@@ -22,7 +22,7 @@ class Demo {
   async start(): Promise<void> {
     const { options } = this;
     console.log(`Starting ${options.mariadb ? 'MariaDB' : 'MySQL'} and Redis …`);
-    this.servers = DemoServers.start(options);
+    this.servers = new DemoServers(options);
     const [sql, redis] = await Promise.all([this.servers.sql, this.servers.redis]);
     await createSchema(sql.connectionOptions());
     await insertUsers(sql);
@@ -83,8 +83,10 @@ async function main(): Promise<number> {
   const demo = new Demo(options);
   const interrupted = signalled();
   try {
-    await Promise.race([demo.start(), interrupted]);
-    if (!options.check) await interrupted;
+    const finished = await Promise.race([demo.start().then(() => true), interrupted.then(() => false)]);
+    // A check that did not get to its end has not found anything to be right.
+    if (options.check) return finished ? 0 : INTERRUPTED;
+    await interrupted;
     return 0;
   } finally {
     await demo.end();

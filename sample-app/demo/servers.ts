@@ -1,35 +1,34 @@
-import type { RabbitMqServer, RedisServer, SqlServer } from '../../test/support/servers';
+import type { RabbitMqServer, RedisServer, ServerHandle, SqlServer } from '../../test/support/servers';
 import { startMariadb, startMysql, startRabbitmq, startRedis } from '../../test/support/servers';
 import type { AppConfig } from '../app.config';
 
-/** The demo's own servers: on free ports of 127.0.0.1, in a temporary folder, gone with this process. */
+/** The demo's own servers: on free ports of 127.0.0.1, in temporary folders, gone at the latest with this process. */
 export class DemoServers {
-  private readonly starting: Promise<{ dispose(): Promise<void> }>[] = [];
+  readonly sql: Promise<SqlServer>;
+  readonly redis: Promise<RedisServer>;
+  readonly rabbitmq: Promise<RabbitMqServer> | undefined;
+  private readonly running: ServerHandle[] = [];
 
-  private constructor(
-    readonly sql: Promise<SqlServer>,
-    readonly redis: Promise<RedisServer>,
-    readonly rabbitmq: Promise<RabbitMqServer> | undefined,
-  ) {
-    this.starting = [sql, redis, ...(rabbitmq ? [rabbitmq] : [])];
-    // Whoever needs a server awaits it and hears of its failure; until then it is nobody's surprise.
-    for (const server of this.starting) server.catch(() => undefined);
+  /** Starts them all at once. */
+  constructor(options: { mariadb: boolean; rabbitmq: boolean }) {
+    this.sql = this.keep(options.mariadb ? startMariadb() : startMysql());
+    this.redis = this.keep(startRedis());
+    this.rabbitmq = options.rabbitmq ? this.keep(startRabbitmq()) : undefined;
   }
 
-  static start(options: { mariadb: boolean; rabbitmq: boolean }): DemoServers {
-    return new DemoServers(
-      options.mariadb ? startMariadb() : startMysql(),
-      startRedis(),
-      options.rabbitmq ? startRabbitmq() : undefined,
-    );
-  }
-
-  /** Removes those that have come up; those that have not are removed with the process. */
+  /** Removes those that have come up; the others go with the process. */
   async dispose(): Promise<void> {
-    const notYet = new Promise<undefined>((resolve) => setImmediate(resolve));
-    await Promise.allSettled(
-      this.starting.map(async (server) => (await Promise.race([server, notYet]))?.dispose()),
-    );
+    await Promise.all(this.running.map((server) => server.dispose()));
+  }
+
+  private keep<T extends ServerHandle>(starting: Promise<T>): Promise<T> {
+    const kept = starting.then((server) => {
+      this.running.push(server);
+      return server;
+    });
+    // Whoever needs the server hears of its failure; until then nobody has to wait for it.
+    kept.catch(() => undefined);
+    return kept;
   }
 }
 

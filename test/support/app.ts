@@ -33,7 +33,10 @@ export type AppOptions = CacheflowOptions & CacheflowExtras;
 
 /** Boots an app with one source. `more` adds providers and the like; rejects as Nest does when the start fails. */
 export async function startApp(options: AppOptions, more: ModuleMetadata = {}): Promise<TestApp> {
-  return bootApp({ ...more, imports: [...(more.imports ?? []), CacheflowModule.forRoot(options)] }, options.name);
+  return bootApp(
+    { ...more, imports: [...(more.imports ?? []), CacheflowModule.forRoot(options)] },
+    options.name,
+  );
 }
 
 /** Boots an app that imports CacheflowModule by itself. */

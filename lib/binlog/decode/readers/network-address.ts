@@ -24,7 +24,7 @@ export const inet6Finish: Finish = (buf, start, end) => {
   if (dotted) {
     return `::${gap.length === 5 ? 'ffff:' : ''}${address.subarray(12).join('.')}`;
   }
-  if (gap.length < 2) return hex(groups);
+  if (gap.length === 0) return hex(groups);
   return `${hex(groups.slice(0, gap.start))}::${hex(groups.slice(gap.start + gap.length))}`;
 };
 

@@ -1,0 +1,71 @@
+import { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, describe } from 'vitest';
+import type { AppOptions, TestApp } from './app';
+import { startApp } from './app';
+import type { ModuleMetadata } from '@nestjs/common';
+import type { RedisServer, SqlServer, SqlServerOptions } from './servers';
+import { startMariadb, startMysql, startRedis } from './servers';
+
+/** Real servers for the tests of one `describe`, and apps on them that are closed after each test. */
+export class Stage {
+  sql!: SqlServer;
+  redisServer!: RedisServer;
+  redis!: Redis;
+  private readonly apps: TestApp[] = [];
+
+  /** Boots an app on the servers and waits until it streams. Closed after the test, unless the test did it. */
+  async app(
+    options: Partial<AppOptions> & Pick<AppOptions, 'tables'>,
+    more: ModuleMetadata = {},
+  ): Promise<TestApp> {
+    const app = await startApp(this.options(options), more);
+    this.apps.push(app);
+    await app.cacheflow.caughtUp();
+    return app;
+  }
+
+  /** Options for the servers of this stage. */
+  options(options: Partial<AppOptions> & Pick<AppOptions, 'tables'>): AppOptions {
+    return { mysql: this.sql.connectionOptions(), redis: { port: this.redisServer.port }, ...options };
+  }
+
+  /** Puts values at the keys, as a reader of the app would. */
+  async cache(...keys: string[]): Promise<void> {
+    await this.redis.mset(...keys.flatMap((key) => [key, 'cached']));
+  }
+
+  async closeApps(): Promise<void> {
+    for (const app of this.apps.splice(0)) await app.close();
+  }
+}
+
+export interface StageOptions {
+  /** Further arguments of the SQL server. */
+  readonly sql?: (kind: 'mysql' | 'mariadb') => SqlServerOptions;
+  /** Statements to run once, as root. */
+  readonly schema?: string;
+}
+
+/** The same tests on MySQL and on MariaDB, always both. Redis is emptied after each test. */
+export function describeEachSql(title: string, options: StageOptions, body: (stage: Stage) => void): void {
+  describe.each([
+    ['MySQL', 'mysql', startMysql],
+    ['MariaDB', 'mariadb', startMariadb],
+  ] as const)(`${title} on %s`, (_name, kind, start) => {
+    const stage = new Stage();
+    beforeAll(async () => {
+      [stage.sql, stage.redisServer] = await Promise.all([start(options.sql?.(kind)), startRedis()]);
+      stage.redis = new Redis(stage.redisServer.port);
+      if (options.schema) await stage.sql.query(options.schema);
+    });
+    afterEach(async () => {
+      await stage.closeApps();
+      await stage.redis.flushall();
+    });
+    afterAll(async () => {
+      stage.redis?.disconnect();
+      await Promise.all([stage.sql?.dispose(), stage.redisServer?.dispose()]);
+    });
+    body(stage);
+  });
+}
