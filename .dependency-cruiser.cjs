@@ -19,7 +19,8 @@ module.exports = {
     },
     {
       name: 'no-optional-peer-import',
-      comment: 'The root must load without the optional peers; they are required when the options ask for them.',
+      comment:
+        'The root must load without the optional peers; they are required when the options ask for them.',
       severity: 'error',
       from: { path: '^lib/' },
       to: {

@@ -11,6 +11,7 @@ const REAL_SERVERS = {
 
 export default defineConfig({
   test: {
+    globalSetup: 'test/support/build-run-tree.ts',
     projects: [
       {
         extends: true,

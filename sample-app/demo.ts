@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import type { INestApplication } from '@nestjs/common';
+import { CacheflowService } from '../lib';
 import { AppConfig } from './app.config';
 import { createApp } from './create-app';
 import { createSchema } from './database/schema';
@@ -35,6 +36,8 @@ class Demo {
     this.app = await createApp(config, { logLevels: ['fatal', 'error', 'warn'] });
     await this.app.listen(options.check ? 0 : await choosePort(options.port), '127.0.0.1');
     const url = await this.app.getUrl();
+    // Where a first start begins is known only once the tail has connected, a moment after the app is up.
+    await this.app.get(CacheflowService).caughtUp();
     if (options.check) {
       const millis = await timeOneInvalidation(url, sql, redis);
       console.log(`The cached key was gone ${millis.toFixed(1)} ms after the change was committed.`);

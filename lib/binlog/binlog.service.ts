@@ -5,6 +5,7 @@ import { CACHEFLOW_CONFIG, CACHEFLOW_NAME } from '../cacheflow.constants';
 import { CheckpointKeeper } from '../checkpoint/checkpoint-keeper';
 import { CheckpointStores } from '../checkpoint/checkpoint-stores';
 import { messageOf } from '../errors/cacheflow.error';
+import { errorKind } from '../errors/change.errors';
 import type { ConfigurationFault } from '../errors/configuration.error';
 import { CacheflowConfigurationError } from '../errors/configuration.error';
 import { ErrorReporter } from '../errors/error-reporter';
@@ -40,6 +41,7 @@ interface Machinery {
 export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnModuleDestroy {
   private machinery: Machinery | undefined;
   private pipelineRun: Promise<void> | undefined;
+  private closing: Promise<void> | undefined;
 
   constructor(
     @Inject(CACHEFLOW_NAME) private readonly name: string,
@@ -84,15 +86,22 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
 
   onApplicationBootstrap(): void {
     const machinery = this.running;
-    this.pipelineRun = machinery.pipeline.run().catch((error: unknown) => {
-      // Only the cut-off of a shutdown ends it; what was in hand is read again after the restart.
-      if (!machinery.cutOff.signal.aborted) throw error;
+    this.pipelineRun = machinery.pipeline.run().catch((cause: unknown) => {
+      // The cut-off of a shutdown ends it; what was in hand is read again after the restart.
+      if (machinery.cutOff.signal.aborted) return;
+      const problem = `The pipeline failed (${errorKind(cause)}); nothing is applied until the app is restarted`;
+      machinery.tail.fail(new CacheflowStoppedError(problem, { cause }));
     });
     machinery.tail.start();
   }
 
   /** Stops reading, finishes the batch and the handlers in hand, saves the checkpoint, closes what is ours. */
   async onModuleDestroy(): Promise<void> {
+    this.closing ??= this.close();
+    await this.closing;
+  }
+
+  private async close(): Promise<void> {
     const { machinery } = this;
     if (machinery) {
       const deadline = setTimeout(
@@ -100,10 +109,10 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
         this.config.shutdownTimeoutMillis,
       );
       try {
-        await machinery.tail.stop();
+        await untilAborted(machinery.tail.stop(), machinery.cutOff.signal);
         machinery.queue.close();
         machinery.pipeline.resume();
-        await this.pipelineRun;
+        if (this.pipelineRun) await untilAborted(this.pipelineRun, machinery.cutOff.signal);
         await untilAborted(this.events.idle(), machinery.cutOff.signal);
         await untilAborted(machinery.keeper.save(), machinery.cutOff.signal);
       } catch (error) {

@@ -36,6 +36,7 @@ export class BinlogSource {
   private readonly holds = new Set<'queue' | 'metadata' | 'user'>();
   private insideXa = false;
   private closed = false;
+  private readonly closing = new AbortController();
   private lastEventAt = Date.now();
   /** Row events for the status: how many rows were decoded. */
   rowsRead = 0;
@@ -52,9 +53,9 @@ export class BinlogSource {
   }
 
   /** Connects and begins to stream. Rejects when the source refuses. */
-  async open(options: Omit<SessionOptions, 'control'>): Promise<void> {
+  async open(options: Omit<SessionOptions, 'control' | 'signal'>): Promise<void> {
     const session = await openReplicationSession(
-      { ...options, control: this.control.raw },
+      { ...options, control: this.control.raw, signal: this.closing.signal },
       {
         onEvent: (buffer, start, end) => this.onEvent(buffer, start, end),
         onParsed: (event) => this.onParsed(event),
@@ -62,8 +63,7 @@ export class BinlogSource {
       },
     );
     this.session = session;
-    if (this.closed) session.close();
-    else if (this.holds.size > 0) session.pause();
+    if (this.holds.size > 0) session.pause();
   }
 
   /** Milliseconds since the source was last heard of; 0 while we do not listen. */
@@ -89,7 +89,7 @@ export class BinlogSource {
 
   close(): void {
     this.closed = true;
-    this.session?.close();
+    this.closing.abort(new Error('The replication connection was closed'));
   }
 
   private releaseHold(reason: 'queue' | 'metadata' | 'user'): void {

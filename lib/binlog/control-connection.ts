@@ -1,6 +1,8 @@
+import type { Socket } from 'node:net';
 import type { Connection, ConnectionOptions, RowDataPacket } from 'mysql2';
 import { createConnection } from 'mysql2';
 import type { MysqlSourceOptions, PasswordSource } from '../cacheflow.options';
+import { untilAborted } from '../support/abort';
 import type { BinlogPosition } from './position';
 
 /** What kind of server the source is. */
@@ -45,6 +47,8 @@ export async function toConnectionOptions(options: MysqlSourceOptions): Promise<
 /** The second connection to the source, for questions; the first one streams. */
 export class ControlConnection {
   private broken: Error | undefined;
+  /** mysql2 leaves what was asked before the close without an answer for ever. */
+  private readonly closing = new AbortController();
 
   private constructor(readonly raw: Connection) {
     raw.on('error', (error: Error) => {
@@ -52,17 +56,20 @@ export class ControlConnection {
     });
   }
 
-  /** Connects. Rejects with mysql2's error. */
-  static async open(options: MysqlSourceOptions): Promise<ControlConnection> {
+  /** Connects. Rejects with mysql2's error, or with the signal's reason. */
+  static async open(options: MysqlSourceOptions, signal?: AbortSignal): Promise<ControlConnection> {
     const raw = createConnection(await toConnectionOptions(options));
     const connection = new ControlConnection(raw);
-    return new Promise((resolve, reject) => {
-      raw.connect((error) => {
-        if (!error) return resolve(connection);
-        raw.destroy();
-        reject(error);
-      });
+    const connected = new Promise<void>((resolve, reject) => {
+      raw.connect((error) => (error ? reject(error) : resolve()));
     });
+    try {
+      await (signal ? untilAborted(connected, signal) : connected);
+      return connection;
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
   }
 
   get alive(): boolean {
@@ -71,12 +78,13 @@ export class ControlConnection {
 
   /** Runs one statement; times out, so that a frozen server is noticed. */
   async query(sql: string, values: readonly unknown[] = []): Promise<SqlRow[]> {
-    return new Promise((resolve, reject) => {
+    const answer = new Promise<SqlRow[]>((resolve, reject) => {
       this.raw.query<RowDataPacket[]>(
         { sql, values: [...values], timeout: QUERY_TIMEOUT_MILLIS },
         (error, rows) => (error ? reject(error) : resolve(rows)),
       );
     });
+    return untilAborted(answer, this.closing.signal);
   }
 
   /** The values of global variables; those that the server does not know are absent. */
@@ -128,8 +136,11 @@ export class ControlConnection {
   }
 
   close(): void {
-    this.broken ??= new Error('Closed');
+    this.broken ??= new Error('The connection was closed');
+    this.closing.abort(this.broken);
     this.raw.destroy();
+    // It only says goodbye; a frozen server never answers, and must not keep the process alive.
+    (this.raw as unknown as { stream: Socket }).stream.unref();
   }
 }
 

@@ -45,6 +45,8 @@ export interface TailContext {
 
 /** How often the source is asked for its position: for the lag, and to tell a quiet source from a dead one. */
 const POLL_MILLIS = 5_000;
+/** Often, because MySQL's shutdown waits for a replica's next heartbeat. */
+const HEARTBEAT_MILLIS = 1_000;
 
 /** Keeps a replication connection going: connects, resumes, watches, reconnects, until it is stopped. */
 export class Tail {
@@ -75,7 +77,8 @@ export class Tail {
   }
 
   get state(): TailState {
-    return this.currentState === 'streaming' && this.userGate.isClosed ? 'paused' : this.currentState;
+    const runs = this.currentState === 'streaming' || this.currentState === 'connecting';
+    return runs && this.userGate.isClosed ? 'paused' : this.currentState;
   }
 
   get rowsRead(): number {
@@ -89,7 +92,7 @@ export class Tail {
 
   /** Looks at the source once, before anything starts. Rejects with the error of a source that cannot be reached. */
   async check(): Promise<Awaited<ReturnType<typeof preflight>>> {
-    const control = await ControlConnection.open(this.context.config.mysql);
+    const control = await ControlConnection.open(this.context.config.mysql, this.ended);
     try {
       const result = await preflight(control, await control.serverInfo(), this.context.config);
       this.checked = result.faults.length === 0;
@@ -111,6 +114,14 @@ export class Tail {
     this.userGate.open();
     this.closeConnections();
     await this.running;
+  }
+
+  /** Ends the tail for good, because what it reads can no longer be applied. */
+  fail(error: CacheflowError): void {
+    this.reason = error.message;
+    this.context.errors.report(error);
+    this.giveUp(error);
+    this.closeConnections();
   }
 
   /** The queue is full (or no longer). */
@@ -155,8 +166,7 @@ export class Tail {
         this.reason = report.message;
         this.context.errors.report(report);
         if (isFinal(report)) {
-          this.currentState = 'failed';
-          this.ending.abort(new CacheflowStoppedError(`The tail has failed: ${report.message}`));
+          this.giveUp(report);
           return;
         }
       } finally {
@@ -172,9 +182,8 @@ export class Tail {
   /** One connection, from its start to its break; rejects with what broke it. */
   private async stream(backoff: Backoff): Promise<never> {
     const { config, errors, position, queue } = this.context;
-    const control = await ControlConnection.open(config.mysql);
+    const control = await ControlConnection.open(config.mysql, this.ended);
     this.control = control;
-    this.ended.throwIfAborted();
     const server = await control.serverInfo();
     this.server = server;
     await this.preflightOnce(control, server);
@@ -213,9 +222,10 @@ export class Tail {
       },
       start.position,
     );
+    this.ended.throwIfAborted();
     this.source = source;
     if (this.userGate.isClosed) source.hold('user');
-    await source.open({ serverId: this.serverId, start: start.session, heartbeatMillis: config.watchdogMillis / 3 });
+    await source.open({ serverId: this.serverId, start: start.session, heartbeatMillis: Math.min(HEARTBEAT_MILLIS, config.watchdogMillis / 3) });
     this.reconnects++;
     this.reason = undefined;
     this.currentState = 'streaming';
@@ -229,7 +239,6 @@ export class Tail {
     const { config, position } = this.context;
     for (;;) {
       await sleep(Math.min(POLL_MILLIS, config.watchdogMillis), this.ended);
-      if (this.userGate.isClosed) continue;
       this.sourcePosition = await control.currentPosition(server);
       const applied = position.value;
       const behind = applied !== undefined && comparePositions(this.sourcePosition, source.readUpTo) > 0;
@@ -294,6 +303,11 @@ export class Tail {
     return new SourceUnavailableError(`The connection to ${server} failed (${messageOf(error)}); trying again`, {
       cause: error,
     });
+  }
+
+  private giveUp(error: CacheflowError): void {
+    this.currentState = 'failed';
+    this.ending.abort(new CacheflowStoppedError(`The tail has failed: ${error.message}`));
   }
 
   private closeConnections(): void {

@@ -54,6 +54,8 @@ export interface SessionOptions {
   start: SessionStart;
   /** How often an idle source sends a heartbeat. */
   heartbeatMillis: number;
+  /** Closes the session, also while it is being opened. */
+  signal?: AbortSignal;
 }
 
 type ZongJiModule = typeof import('@vlasky/zongji');
@@ -72,6 +74,7 @@ export async function openReplicationSession(
   listener: SessionListener,
 ): Promise<ReplicationSession> {
   const { default: ZongJiClass } = await loadZongji();
+  options.signal?.throwIfAborted();
   const zongji: ZongJi = new ZongJiClass(options.control);
   // zongji makes the replication connection out of the control connection's settings.
   let closed = false;
@@ -89,6 +92,10 @@ export async function openReplicationSession(
 
   return new Promise((resolve, reject) => {
     let ready = false;
+    options.signal?.addEventListener('abort', () => {
+      close();
+      reject(options.signal?.reason as Error);
+    });
     zongji.on('error', (error: Error) => {
       if (ready) return fail(error);
       close();

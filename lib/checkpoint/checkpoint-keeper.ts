@@ -7,7 +7,7 @@ import type { Checkpoint, CheckpointStore } from './checkpoint.store';
 
 interface Entry {
   /** Absent for a piece of a transaction that has not ended. */
-  readonly checkpoint: Checkpoint | undefined;
+  checkpoint: Checkpoint | undefined;
   settled: boolean;
 }
 
@@ -61,12 +61,24 @@ export class CheckpointKeeper {
   }
 
   private settle(): void {
+    this.mergeSettled();
     while (this.entries[0]?.settled) this.due = this.entries.shift()?.checkpoint ?? this.due;
+  }
+
+  /** However long one handler takes, no more entries stay than there are calls that wait or run, and one between. */
+  private mergeSettled(): void {
+    this.entries = this.entries.filter((entry, index) => {
+      const next = this.entries[index + 1];
+      if (!entry.settled || !next?.settled) return true;
+      next.checkpoint ??= entry.checkpoint;
+      return false;
+    });
   }
 
   private async saveDue(): Promise<void> {
     const backoff = new Backoff({ minMillis: 50, maxMillis: 2_000 });
-    while (this.due) {
+    // After the cut-off another process may have taken over, whose checkpoint must not be moved back.
+    while (this.due && !this.signal.aborted) {
       const checkpoint = this.due;
       try {
         await this.store.save(this.name, checkpoint);
@@ -81,7 +93,6 @@ export class CheckpointKeeper {
         );
         await backoff.wait(this.signal).catch(() => undefined);
       }
-      if (this.signal.aborted) return;
     }
   }
 }

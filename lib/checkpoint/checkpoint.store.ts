@@ -8,7 +8,7 @@ export interface Checkpoint extends BinlogPosition {
 
 /** Keeps a checkpoint; implement it to keep it somewhere of your own. */
 export interface CheckpointStore {
-  /** The stored checkpoint, or null at the first start. A rejection stops the start. */
+  /** The stored checkpoint, or null at the first start. While it rejects, the tail waits, reports and asks again. */
   load(name: string): Promise<Checkpoint | null>;
   /**
    * Stores the checkpoint durably before it resolves. Calls never overlap. When it rejects, the tail holds and

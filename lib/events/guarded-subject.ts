@@ -5,7 +5,8 @@ type OnThrow = (error: unknown) => void;
 
 /**
  * An observable whose subscribers cannot harm the rest. RxJS throws what a subscriber throws, or an error that
- * a subscriber does not handle, again as an uncaught exception, which ends the process; here it is reported.
+ * a subscriber does not handle, again as an uncaught exception, which ends the process; here it is reported, as
+ * is the rejection of an async subscriber.
  * What is derived from it with `pipe` is guarded too.
  */
 class GuardedObservable<T> extends Observable<T> {
@@ -40,9 +41,10 @@ class GuardedObservable<T> extends Observable<T> {
     });
   }
 
-  private guard(call: () => void): void {
+  private guard(call: () => unknown): void {
     try {
-      call();
+      const result = call();
+      if (result instanceof Promise) result.catch(this.onThrow);
     } catch (error) {
       this.onThrow(error);
     }

@@ -12,11 +12,7 @@ function nest(major) {
   return { '@nestjs/common': `^${major}.0.0`, '@nestjs/core': `^${major}.0.0` };
 }
 
-/**
- * - `files`: folders of test/package/fixtures that are copied into the cell
- * - `runs`: commands, each with Node options where it needs them; without any it is installed only
- * - `needsServers`: the cell works on its own database, one cell at a time
- */
+/** An app that boots on real servers and proves that an update removes its key. */
 function app(name, format, major, variant, more) {
   const entry = format === 'ESM' ? 'app.mjs' : 'app.cjs';
   return {
@@ -30,6 +26,24 @@ function app(name, format, major, variant, more) {
   };
 }
 
+/** A consumer's source that must compile, with `skipLibCheck` off. */
+function typescript(major, resolutions) {
+  return {
+    name: `Nest ${major}, TypeScript`,
+    files: ['ts'],
+    dependencies: { ...CORE, ...nest(major), ...IOREDIS_5, ...TYPESCRIPT },
+    runs: resolutions.map((resolution) => ({
+      name: `types, ${resolution}`,
+      command: ['node', 'node_modules/typescript/bin/tsc', '-p', `tsconfig.${resolution}.json`],
+    })),
+  };
+}
+
+/**
+ * - `files`: folders of test/package/fixtures that are copied into the cell
+ * - `runs`: commands that must end by themselves, with exit code 0
+ * - `needsServers`: each run gets a fresh database and an empty Redis
+ */
 export const CELLS = [
   app('ioredis 5, forRoot', 'CJS', 10, 'forRoot', { dependencies: IOREDIS_5, strictPeers: true }),
   app('nestjs-redis', 'ESM', 10, 'nestjsRedis', { dependencies: { ...IOREDIS_5, ...NEST_REDIS } }),
@@ -56,19 +70,14 @@ export const CELLS = [
     dependencies: { ...CORE, ...nest(11), ...IOREDIS_5, '@nestjs/testing': '^11.0.0', jest: '^30.0.0' },
     runs: [
       { name: 'loads and is mocked', command: ['node', 'node_modules/jest/bin/jest.js', 'loads'] },
+      // zongji is an ES module, and Jest refuses import() in CommonJS without this flag.
       {
         name: 'boots with --experimental-vm-modules',
         command: ['node', '--experimental-vm-modules', 'node_modules/jest/bin/jest.js', 'boots'],
       },
     ],
   },
-  ...[11, 12].map((major) => ({
-    name: `Nest ${major}, TypeScript`,
-    files: ['ts'],
-    dependencies: { ...CORE, ...nest(major), ...IOREDIS_5, ...TYPESCRIPT },
-    runs: ['node16', 'bundler'].map((resolution) => ({
-      name: `types, ${resolution}`,
-      command: ['node', 'node_modules/typescript/bin/tsc', '-p', `tsconfig.${resolution}.json`],
-    })),
-  })),
+  // Under `node16`, TypeScript lets no CommonJS file import the ES modules of Nest 12; `nodenext` does.
+  typescript(11, ['node16', 'bundler']),
+  typescript(12, ['nodenext', 'bundler']),
 ];

@@ -5,21 +5,27 @@ import { runToEnd } from './run-to-end.mjs';
 
 const BELONGS = /^(dist\/.+\.(js|d\.ts)|README(\.zh-CN)?\.md|CHANGELOG\.md|LICENSE|package\.json)$/;
 
-/** Builds and packs the repository, as `npm publish` would; gives the tarball and the files in it. */
+/**
+ * Builds and packs the repository, as `npm publish` would. Gives the tarball, the files in it, and what is
+ * wrong with them, one line a fault; no tarball when there is none.
+ */
 export async function pack(folder, env) {
   mkdirSync(folder);
   const packing = { cwd: ROOT, env, timeoutMillis: 120_000 };
   const packed = await runToEnd('npm', ['pack', '--pack-destination', folder], packing);
-  if (packed.code !== 0) throw new Error(`npm pack failed:\n${packed.output}`);
-  const tarball = join(folder, readdirSync(folder).find((name) => name.endsWith('.tgz')));
+  const name = readdirSync(folder).find((file) => file.endsWith('.tgz'));
+  if (packed.code !== 0 || !name) return { files: [], faults: ['npm pack failed', packed.output] };
+  const tarball = join(folder, name);
   const listed = await runToEnd('tar', ['-tzf', tarball], packing);
-  if (listed.code !== 0) throw new Error(`The tarball cannot be read:\n${listed.output}`);
-  const files = listed.output.trim().split('\n').map((file) => file.replace(/^package\//, ''));
-  return { tarball, files };
+  if (listed.code !== 0) return { files: [], faults: ['tar cannot read the package', listed.output] };
+  const files = listed.output
+    .trim()
+    .split('\n')
+    .map((file) => file.replace(/^package\//, ''));
+  return { tarball, files, faults: faultsOf(files) };
 }
 
-/** What is wrong with the files of the package, one line a fault. */
-export function faultsOf(files) {
+function faultsOf(files) {
   const strangers = files.filter((file) => !BELONGS.test(file)).map((file) => `does not belong: ${file}`);
   const present = new Set(files);
   const { main, types, exports } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));

@@ -32,6 +32,29 @@ export interface Variant {
   sessionTimeZone?: string;
 }
 
+/** The session time zones fit the options, and 'local' is the servers' own: both run in {@link TIME_ZONE}. */
+export const VARIANTS: Variant[] = [
+  { name: 'mysql2 defaults', options: { supportBigNumbers: false } },
+  { name: 'big numbers', options: { supportBigNumbers: true } },
+  { name: 'big numbers as strings', options: { supportBigNumbers: true, bigNumberStrings: true } },
+  { name: 'strings without big numbers', options: { supportBigNumbers: false, bigNumberStrings: true } },
+  { name: 'UTC', options: { timezone: 'Z', supportBigNumbers: true }, sessionTimeZone: '+00:00' },
+  {
+    name: '+08:00, numbers',
+    options: { timezone: '+08:00', decimalNumbers: true, supportBigNumbers: true },
+    sessionTimeZone: '+08:00',
+  },
+  { name: 'date strings', options: { dateStrings: true, jsonStrings: true, supportBigNumbers: true } },
+  {
+    name: 'some date strings, -03:30',
+    options: { timezone: '-03:30', dateStrings: ['TIMESTAMP', 'DATE'], supportBigNumbers: true },
+    sessionTimeZone: '-03:30',
+  },
+];
+
+/** With daylight saving, so that 'local' is a real test. */
+export const TIME_ZONE = 'Europe/Berlin';
+
 /** All rows of a table, in the order of their ids, as mysql2 reads them under one variant. */
 type Snapshot = Row[];
 

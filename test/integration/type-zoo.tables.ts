@@ -355,7 +355,10 @@ export const MYSQL_TABLES: Record<string, ZooTable> = {
     after: { type: 'INT', values: ['1'] },
   },
   vectors: {
-    vector: { type: 'VECTOR(3)', values: ["STRING_TO_VECTOR('[1,2.1,-3e10]')", "STRING_TO_VECTOR('[0.5]')"] },
+    vector: {
+      type: 'VECTOR(3) NOT NULL',
+      values: ["STRING_TO_VECTOR('[1,2.1,-3e10]')", "STRING_TO_VECTOR('[0.5]')"],
+    },
     after: { type: 'INT', values: ['1'] },
   },
   functional: {

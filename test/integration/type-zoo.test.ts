@@ -1,30 +1,19 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Row, RowImages } from '../../lib/binlog/decode/rows-decoder';
 import { type SqlServer, startMariadb, startMysql } from '../support/servers';
-import { decodeAll, type History, type Variant, Zoo, type ZooTable } from './type-zoo.harness';
+import { byId, expectEqual, expectRows } from './type-zoo.expect';
+import {
+  decodeAll,
+  type History,
+  TIME_ZONE,
+  type Variant,
+  VARIANTS,
+  Zoo,
+  type ZooTable,
+} from './type-zoo.harness';
 import { COMMON_TABLES, MARIADB_TABLES, MYSQL_TABLES } from './type-zoo.tables';
 
-// A zone with daylight saving for the server as for this process, so that 'local' is a real test.
-process.env['TZ'] = 'Europe/Berlin';
-
-const VARIANTS: Variant[] = [
-  { name: 'mysql2 defaults', options: { supportBigNumbers: false } },
-  { name: 'big numbers', options: { supportBigNumbers: true } },
-  { name: 'big numbers as strings', options: { supportBigNumbers: true, bigNumberStrings: true } },
-  { name: 'strings without big numbers', options: { supportBigNumbers: false, bigNumberStrings: true } },
-  { name: 'UTC', options: { timezone: 'Z', supportBigNumbers: true }, sessionTimeZone: '+00:00' },
-  {
-    name: '+08:00, numbers',
-    options: { timezone: '+08:00', decimalNumbers: true, supportBigNumbers: true },
-    sessionTimeZone: '+08:00',
-  },
-  { name: 'date strings', options: { dateStrings: true, jsonStrings: true, supportBigNumbers: true } },
-  {
-    name: 'some date strings, -03:30',
-    options: { timezone: '-03:30', dateStrings: ['TIMESTAMP', 'DATE'], supportBigNumbers: true },
-    sessionTimeZone: '-03:30',
-  },
-];
+process.env['TZ'] = TIME_ZONE;
 
 const SERVERS = [
   {
@@ -46,7 +35,7 @@ describe.each(SERVERS)('rows from the binlog of $kind', ({ start, tables, metada
   let zoo: Zoo;
 
   beforeAll(async () => {
-    server = await start({ fast: true, env: { TZ: 'Europe/Berlin' } });
+    server = await start({ fast: true, env: { TZ: TIME_ZONE } });
     zoo = await Zoo.open(server, VARIANTS);
   });
 
@@ -89,42 +78,6 @@ describe.each(SERVERS)('rows from the binlog of $kind', ({ start, tables, metada
   });
 });
 
-/** Inserts first, then an update of each row, then the deletes. */
-function expectEqual(images: RowImages[], history: History, variant: Variant): void {
-  const inserted = history.inserted.get(variant)!;
-  const updated = history.updated.get(variant)!;
-  const count = inserted.length;
-  const what = (part: string) => `${part} (${variant.name})`;
-  const inserts = images.slice(0, count);
-  const deletes = images.slice(-count);
-  const updates = images.slice(count, -count);
-  expectRows(
-    inserts.map(({ after }) => after!),
-    inserted,
-    what('inserted'),
-  );
-  expectRows(
-    deletes.map(({ before }) => before!),
-    updated,
-    what('deleted'),
-  );
-  // An update that changes nothing is not in the binlog.
-  const touched = updates.map(({ after }) => after!);
-  expectRows(
-    updates.map(({ before }) => before!),
-    touched.map((row) => byId(inserted, row)),
-    what('before'),
-  );
-  expectRows(
-    touched,
-    touched.map((row) => byId(updated, row)),
-    what('after'),
-  );
-  expect(inserts.every((row) => row.before === null && row.afterComplete && !row.beforeComplete)).toBe(true);
-  expect(deletes.every((row) => row.after === null && row.beforeComplete && !row.afterComplete)).toBe(true);
-  expect(updates.every((row) => row.beforeComplete && row.afterComplete)).toBe(true);
-}
-
 function expectPartlyEqual(images: RowImages[], history: History, variant: Variant): void {
   const inserted = history.inserted.get(variant)!;
   const updated = history.updated.get(variant)!;
@@ -143,19 +96,6 @@ function expectPartOf(part: Row, whole: Row, complete: boolean): void {
     `row ${String(part['id'])}`,
   );
   expect(complete).toBe(names.length === Object.keys(whole).length);
-}
-
-/** Column by column, so that a failure names the column. */
-function expectRows(actual: Row[], expected: Row[], what: string): void {
-  expect(actual.map((row) => Object.keys(row))).toStrictEqual(expected.map((row) => Object.keys(row)));
-  for (const name of Object.keys(expected[0] ?? {})) {
-    const column = (rows: Row[]) => rows.map((row) => row[name]);
-    expect(column(actual), `${what}: ${name}`).toStrictEqual(column(expected));
-  }
-}
-
-function byId(rows: Row[], row: Row): Row {
-  return rows.find((candidate) => candidate['id'] === row['id'])!;
 }
 
 function pick(row: Row | null, column: string): Row | null {

@@ -13,14 +13,25 @@ export class Stage {
   redis!: Redis;
   private readonly apps: TestApp[] = [];
 
+  constructor(readonly kind: 'mysql' | 'mariadb') {}
+
   /** Boots an app on the servers and waits until it streams. Closed after the test, unless the test did it. */
   async app(
     options: Partial<AppOptions> & Pick<AppOptions, 'tables'>,
     more: ModuleMetadata = {},
   ): Promise<TestApp> {
+    const app = await this.boot(options, more);
+    await app.cacheflow.caughtUp();
+    return app;
+  }
+
+  /** Boots an app without waiting for its tail. */
+  async boot(
+    options: Partial<AppOptions> & Pick<AppOptions, 'tables'>,
+    more: ModuleMetadata = {},
+  ): Promise<TestApp> {
     const app = await startApp(this.options(options), more);
     this.apps.push(app);
-    await app.cacheflow.caughtUp();
     return app;
   }
 
@@ -52,7 +63,7 @@ export function describeEachSql(title: string, options: StageOptions, body: (sta
     ['MySQL', 'mysql', startMysql],
     ['MariaDB', 'mariadb', startMariadb],
   ] as const)(`${title} on %s`, (_name, kind, start) => {
-    const stage = new Stage();
+    const stage = new Stage(kind);
     beforeAll(async () => {
       [stage.sql, stage.redisServer] = await Promise.all([start(options.sql?.(kind)), startRedis()]);
       stage.redis = new Redis(stage.redisServer.port);

@@ -1,4 +1,5 @@
 import { decode, encodingExists } from 'iconv-lite';
+import { SWE7_LOWER_HALF, UPPER_HALVES } from './single-byte-charsets';
 
 /** Text from a stretch of bytes. */
 export type TextDecoder = (buf: Buffer, start: number, end: number) => string;
@@ -24,25 +25,63 @@ export function utf8(buf: Buffer, start: number, end: number): string {
   return text;
 }
 
+const UTF8 = new Set(['utf8', 'utf8mb3', 'utf8mb4', 'ascii']);
+
+/**
+ * The decoder of a server's character set, to the text that the server sends a utf8mb4 client; undefined for a
+ * set that is not known.
+ *
+ * utf8mb4 and the single-byte sets are exact. The others go through iconv-lite, which knows characters where the
+ * servers have none or a private one (in gbk, gb2312, gb18030, euckr, cp932, ujis and eucjpms), and other ones in
+ * the rows c6 and c7 of big5.
+ */
+export function textDecoder(charset: string): TextDecoder | undefined {
+  if (UTF8.has(charset)) return utf8;
+  const upperHalf = UPPER_HALVES[charset];
+  if (upperHalf !== undefined) return singleByte(upperHalf, charset === 'swe7' ? SWE7_LOWER_HALF : undefined);
+  return multiByte(charset);
+}
+
+function singleByte(upperHalf: string, lowerHalf: string | undefined): TextDecoder {
+  const characters = Array.from({ length: 256 }, (_, byte) =>
+    byte < 0x80 ? (lowerHalf?.[byte] ?? String.fromCharCode(byte)) : upperHalf[byte - 0x80]!,
+  );
+  return (buf, start, end) => {
+    let text = '';
+    for (let i = start; i < end; i++) text += characters[buf[i]!]!;
+    return text;
+  };
+}
+
 /** iconv-lite's names where they differ from the server's, or mean another byte order there. */
 const ICONV_NAMES: Record<string, string> = {
-  latin1: 'cp1252',
   ucs2: 'utf16-be',
   utf16: 'utf16-be',
   utf16le: 'utf16-le',
   utf32: 'utf32-be',
   ujis: 'eucjp',
   eucjpms: 'eucjp',
-  macce: 'maccenteuro',
 };
 
-const UTF8 = new Set(['utf8', 'utf8mb3', 'utf8mb4', 'ascii']);
+const JIS_SYMBOLS = { iconv: '～∥－＼￠￡￢', server: '〜‖−\\¢£¬' };
 
-/** The decoder of a server's character set; undefined for one that cannot be decoded here. */
-export function textDecoder(charset: string): TextDecoder | undefined {
-  if (UTF8.has(charset)) return utf8;
+/** Characters for which the servers have another code point than iconv-lite. */
+const OTHER_CHARACTERS: Record<string, { iconv: string; server: string }> = {
+  sjis: JIS_SYMBOLS,
+  ujis: JIS_SYMBOLS,
+  gb2312: { iconv: '·—', server: '・―' },
+  big5: { iconv: '‧﹑╴¯￣ˍ～⊕⊙／＼∕﹨￥￠￡', server: '•､\ufffd‾\ufffd\ufffd∼♁☉\ufffd\ufffd／＼¥¢£' },
+};
+
+function multiByte(charset: string): TextDecoder | undefined {
   const name = ICONV_NAMES[charset] ?? charset;
   if (!encodingExists(name)) return undefined;
   // U+FEFF at the beginning is data: the byte order of a column is fixed.
-  return (buf, start, end) => decode(buf.subarray(start, end), name, { stripBOM: false });
+  const toText: TextDecoder = (buf, start, end) =>
+    decode(buf.subarray(start, end), name, { stripBOM: false });
+  const other = OTHER_CHARACTERS[charset];
+  if (other === undefined) return toText;
+  const pattern = new RegExp(`[${other.iconv}]`, 'g');
+  return (buf, start, end) =>
+    toText(buf, start, end).replace(pattern, (char) => other.server[other.iconv.indexOf(char)]!);
 }

@@ -1,0 +1,86 @@
+import { api } from './api.js';
+import { makeFeed } from './feed.js';
+import { makeOtherKeys } from './other-keys.js';
+import { makeOutside } from './outside.js';
+import { makeSettings } from './settings.js';
+import { showStatus, showUnreachable } from './status.js';
+import { makeUsers } from './users.js';
+
+// Changes arrive by themselves; this is for keys that expire or that somebody sets by hand.
+const LOOK_MILLIS = 2000;
+/** An edit that brought no change within this time did not cause the next one. */
+const EXPECT_MILLIS = 5000;
+
+const expected = new Map();
+const hands = { refresh, expectChange: (key) => expected.set(key, performance.now()) };
+const users = makeUsers(hands);
+const settings = makeSettings(hands);
+const others = makeOtherKeys();
+const outside = makeOutside(hands);
+const feed = makeFeed();
+
+let looking = false;
+let again = false;
+
+/** Shows what the database and Redis have now; calls that come meanwhile lead to one more look. */
+async function refresh() {
+  again = true;
+  if (looking) return;
+  looking = true;
+  try {
+    while (again) {
+      again = false;
+      show(await api.snapshot());
+    }
+  } catch {
+    showUnreachable();
+  } finally {
+    looking = false;
+  }
+}
+
+function show(snapshot) {
+  const entries = new Map(snapshot.entries.map((entry) => [entry.key, entry]));
+  const rowOf = new Map(snapshot.settings.map((row) => [row.user_id, row]));
+  const settingsRows = snapshot.users.map(({ id, name }) => ({
+    id,
+    name,
+    key: `user:settings:${id}`,
+    row: rowOf.get(id),
+  }));
+  users.update(snapshot.users, { entries });
+  settings.update(settingsRows, { entries });
+  others.update(entries, new Set([...snapshot.users, ...settingsRows].map(({ key }) => key)));
+  outside.update(snapshot);
+  showStatus(snapshot.status);
+}
+
+/** The key of the changed row, by the library's default: database, table, id. */
+function keyOf({ schema, table, before, after }) {
+  const row = after ?? before;
+  return `${schema}:${table}:${row.id ?? row.user_id}`;
+}
+
+const events = new EventSource('events');
+events.addEventListener('change', async ({ data }) => {
+  const change = JSON.parse(data);
+  const key = keyOf(change);
+  const since = performance.now() - (expected.get(key) ?? -Infinity);
+  expected.delete(key);
+  if (!feed.add(change, since < EXPECT_MILLIS ? since : undefined)) return;
+  await refresh();
+  for (const list of [users, settings]) list.mark(key);
+});
+// Also after a break: what was missed comes by itself, since the browser sends the last id.
+events.addEventListener('open', refresh);
+
+setInterval(() => {
+  if (!document.hidden) void refresh();
+}, LOOK_MILLIS);
+setInterval(() => {
+  for (const list of [users, settings, others]) list.tick();
+}, 500);
+document.addEventListener('visibilitychange', () => {
+  if (!document.hidden) void refresh();
+});
+void refresh();

@@ -1,0 +1,197 @@
+import 'reflect-metadata';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { CacheflowService } from '../../lib';
+import { AppConfig } from '../../sample-app/app.config';
+import { createApp } from '../../sample-app/create-app';
+import { createSchema } from '../../sample-app/database/schema';
+import { createBinlogReader } from '../../sample-app/demo/servers';
+import { WelcomeMailListener } from '../../sample-app/mail/welcome-mail.listener';
+import type { RedisServer, SqlServer } from '../support/servers';
+import { startMariadb, startMysql, startRedis } from '../support/servers';
+import { waitFor } from '../support/wait-for';
+import { EventStream } from './event-stream';
+
+describe.each([
+  ['MySQL', startMysql],
+  ['MariaDB', startMariadb],
+])('the sample app on %s', (_name, startSql) => {
+  let sql: SqlServer;
+  let redisServer: RedisServer;
+  let redis: Redis;
+  let app: NestExpressApplication;
+  let cacheflow: CacheflowService;
+  let url: string;
+
+  beforeAll(async () => {
+    [sql, redisServer] = await Promise.all([startSql(), startRedis()]);
+    redis = new Redis(redisServer.connectionOptions());
+    await createSchema(sql.connectionOptions());
+    const replication = await createBinlogReader(sql);
+    const config = new AppConfig(sql.connectionOptions(), replication, {
+      host: '127.0.0.1',
+      port: redisServer.port,
+    });
+    app = await createApp(config, { logLevels: ['fatal', 'error', 'warn'] });
+    await app.listen(0, '127.0.0.1');
+    url = await app.getUrl();
+    cacheflow = app.get(CacheflowService);
+    await cacheflow.caughtUp();
+  });
+  afterAll(async () => {
+    await app?.close();
+    redis?.disconnect();
+    await Promise.all([sql?.dispose(), redisServer?.dispose()]);
+  });
+  beforeEach(async () => {
+    await sql.query('DELETE FROM user.settings; DELETE FROM user.users');
+    await cacheflow.caughtUp();
+  });
+
+  function send(method: string, path: string, body?: unknown): Promise<Response> {
+    const json =
+      body === undefined
+        ? {}
+        : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
+    return fetch(`${url}${path}`, { method, ...json });
+  }
+
+  async function createUser(name: string): Promise<number> {
+    const answer = await send('POST', '/users', { name, email: `${name.toLowerCase()}@example.org` });
+    expect(answer.status).toBe(201);
+    return ((await answer.json()) as { id: number }).id;
+  }
+
+  async function read(path: string): Promise<{ from: string | null; body: unknown }> {
+    const answer = await send('GET', path);
+    return { from: answer.headers.get('x-cache'), body: await answer.json() };
+  }
+
+  it('forgets a cached user whom somebody changes directly in the database', async () => {
+    const id = await createUser('Ada');
+    await cacheflow.caughtUp();
+    expect((await read(`/users/${id}`)).from).toBe('miss');
+    expect((await read(`/users/${id}`)).from).toBe('hit');
+
+    await sql.query("UPDATE user.users SET name = 'Ada King' WHERE id = ?", [id]);
+    await cacheflow.caughtUp();
+
+    expect(await redis.exists(`user:users:${id}`)).toBe(0);
+    expect(await read(`/users/${id}`)).toEqual({
+      from: 'miss',
+      body: { id, name: 'Ada King', email: 'ada@example.org' },
+    });
+  });
+
+  it('forgets a cached user who is changed or deleted over HTTP, without a redis.del()', async () => {
+    const id = await createUser('Grace');
+    await cacheflow.caughtUp();
+    await read(`/users/${id}`);
+
+    expect((await send('PATCH', `/users/${id}`, { name: 'Grace Hopper' })).status).toBe(200);
+    await cacheflow.caughtUp();
+    expect(await read(`/users/${id}`)).toMatchObject({ from: 'miss', body: { name: 'Grace Hopper' } });
+
+    expect((await send('DELETE', `/users/${id}`)).status).toBe(204);
+    await cacheflow.caughtUp();
+    expect((await send('GET', `/users/${id}`)).status).toBe(404);
+    expect(await redis.keys('user:*')).toEqual([]);
+  });
+
+  it('finds settings in Redis that nobody put there', async () => {
+    const id = await createUser('Alan');
+    await send('PUT', `/users/${id}/settings`, { theme: 'dark', newsletter: true });
+    await cacheflow.caughtUp();
+    expect(JSON.parse((await redis.get(`user:settings:${id}`)) ?? 'null')).toEqual({
+      user_id: id,
+      theme: 'dark',
+      newsletter: 1,
+    });
+
+    await sql.query('UPDATE user.settings SET newsletter = 0 WHERE user_id = ?', [id]);
+    await cacheflow.caughtUp();
+    expect((await read(`/users/${id}/settings`)).body).toEqual({ user_id: id, theme: 'dark', newsletter: 0 });
+  });
+
+  it('greets a user whom somebody inserts directly into the database', async () => {
+    await sql.query(
+      "INSERT INTO user.users (id, name, email) VALUES (4711, 'Barbara', 'barbara@example.org')",
+    );
+    await waitFor(() => app.get(WelcomeMailListener).latest.includes(4711));
+  });
+
+  it('sends each change to the browsers, and after a break what they missed', async () => {
+    const first = await EventStream.open(`${url}/events`);
+    const id = await createUser('Edsger');
+    const change = await first.next(
+      ({ data }) => data['action'] === 'insert' && data['table'] === 'users' && isUser(data, id),
+    );
+    expect(change.data).toMatchObject({ schema: 'user', before: null, after: { id, name: 'Edsger' } });
+    await first.close();
+
+    await send('PATCH', `/users/${id}`, { name: 'Edsger Dijkstra' });
+    await cacheflow.caughtUp();
+    const second = await EventStream.open(`${url}/events`, change.id);
+    const missed = await second.next(() => true);
+    expect(missed.data).toMatchObject({
+      action: 'update',
+      isHistory: false,
+      after: { name: 'Edsger Dijkstra' },
+    });
+    await second.close();
+  });
+
+  it('answers a wrong request with every fault in it', async () => {
+    const answer = await send('POST', '/users', { name: ' ', email: 'nobody', role: 'admin' });
+    expect(answer.status).toBe(400);
+    expect(await answer.json()).toMatchObject({
+      message: [
+        'role is not a field here',
+        'name must be a text that is not empty',
+        'email must be an email address',
+      ],
+    });
+    const id = await createUser('Tony');
+    await createUser('Dennis');
+    const statuses = await Promise.all([
+      send('POST', '/users', []),
+      send('POST', '/users', { name: 'x'.repeat(101), email: 'long@example.org' }),
+      send('PATCH', `/users/${id}`, {}),
+      send('PATCH', `/users/${id}`, { name: null }),
+      send('GET', '/users/one'),
+      send('PUT', `/users/${id}/settings`, { theme: 'blue', newsletter: 'yes' }),
+      send('PUT', '/users/999999/settings', { theme: 'dark', newsletter: false }),
+      send('PATCH', '/users/999999', { name: 'Nobody' }),
+      send('DELETE', '/users/999999'),
+      send('POST', '/users', { name: 'Second Tony', email: 'tony@example.org' }),
+      send('PATCH', `/users/${id}`, { email: 'dennis@example.org' }),
+    ]);
+    expect(statuses.map(({ status }) => status)).toEqual([
+      400, 400, 400, 400, 400, 400, 404, 404, 404, 409, 409,
+    ]);
+  });
+
+  it('shows a page with the rows, the keys and the status', async () => {
+    const id = await createUser('Radia');
+    await cacheflow.caughtUp();
+    await read(`/users/${id}`);
+    const page = await send('GET', '/');
+    expect(page.headers.get('content-type')).toContain('text/html');
+    expect(await page.text()).toContain('main.js');
+
+    expect((await read('/live')).body).toMatchObject({
+      users: [{ id, name: 'Radia', key: `user:users:${id}` }],
+      entries: [{ key: `user:users:${id}`, value: expect.stringContaining('Radia') as string }],
+      status: { state: 'streaming', counters: { errors: 0 } },
+    });
+
+    expect((await send('POST', '/live/outsider', { id, name: 'Radia Perlman' })).status).toBe(204);
+    await cacheflow.caughtUp();
+    expect((await read('/live')).body).toMatchObject({ users: [{ name: 'Radia Perlman' }], entries: [] });
+  });
+});
+
+function isUser(data: Record<string, unknown>, id: number): boolean {
+  return (data['after'] as { id?: number } | null)?.id === id;
+}

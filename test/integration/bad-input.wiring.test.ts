@@ -1,0 +1,10 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { RedisModule } from '@liaoliaots/nestjs-redis';
+import { Injectable } from '@nestjs/common';
+import { expect, it } from 'vitest';
+import type { ChangeEvent } from '../../lib';
+import { CacheflowModule, OnBinlog } from '../../lib';
+import { bootApp } from '../support/app';

@@ -1,0 +1,66 @@
+// A whole application in a process of its own, so that a test can kill it: boots with the options given as JSON,
+// says 'ready', answers 'report' with its memory and status, 'caughtUp' when it is, 'close' by closing.
+import 'reflect-metadata';
+import { NestFactory } from '@nestjs/core';
+import type { CacheflowOptions, CacheflowStatus } from '../../lib';
+import { CacheflowModule, CacheflowService } from '../../lib';
+
+/** What the process tells of itself. */
+export interface ProcessReport {
+  readonly status: CacheflowStatus;
+  readonly events: number;
+  readonly peakRssBytes: number;
+  readonly mostQueuedRows: number;
+  readonly longestBlockMillis: number;
+}
+
+async function main(): Promise<void> {
+  class ProcessModule {}
+  const options = JSON.parse(process.argv[2] ?? '{}') as CacheflowOptions & { countEvents?: boolean };
+  const { countEvents, ...rest } = options;
+  const app = await NestFactory.createApplicationContext(
+    { module: ProcessModule, imports: [CacheflowModule.forRoot(rest)] },
+    { logger: ['error', 'warn'] },
+  );
+  const cacheflow = app.get(CacheflowService);
+  let events = 0;
+  let mostQueuedRows = 0;
+  let longestBlockMillis = 0;
+  let last = performance.now();
+  if (countEvents) cacheflow.events$.subscribe(() => events++);
+  const sampler = setInterval(() => {
+    const now = performance.now();
+    longestBlockMillis = Math.max(longestBlockMillis, now - last);
+    last = now;
+    mostQueuedRows = Math.max(mostQueuedRows, cacheflow.status().queuedRows);
+  }, 1);
+  const report = (): ProcessReport => ({
+    status: cacheflow.status(),
+    events,
+    peakRssBytes: process.resourceUsage().maxRSS * 1024,
+    mostQueuedRows,
+    longestBlockMillis,
+  });
+  process.on('message', (message) => {
+    if (message === 'report') process.send?.(report());
+    if (message === 'caughtUp') {
+      cacheflow.caughtUp({ timeoutMillis: 120_000 }).then(
+        () => process.send?.('caughtUp'),
+        (error: Error) => process.send?.({ error: error.message }),
+      );
+    }
+    if (message === 'close') {
+      clearInterval(sampler);
+      app.close().then(
+        () => process.disconnect?.(),
+        () => process.exit(1),
+      );
+    }
+  });
+  process.send?.('ready');
+}
+
+main().catch((error: unknown) => {
+  console.error(error);
+  process.exit(1);
+});

@@ -1,0 +1,204 @@
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { CacheflowOptions } from '../../lib';
+import { CacheStrategy, tables } from '../../lib';
+import { resolveConfig } from '../../lib/cacheflow.config';
+import { faultLines } from '../support/refused-boot';
+
+const GOOD: CacheflowOptions = {
+  mysql: { user: 'cacheflow' },
+  redis: {},
+  tables: [{ db: 'user', table: 'users' }],
+};
+
+/** The faults of options that no compiler has seen, as they come from a file or from JavaScript. */
+function faultsOf(change: Record<string, unknown>): string[] {
+  return faultLines(resolveConfig({ ...GOOD, ...change } as unknown as CacheflowOptions).faults);
+}
+
+function tableFaults(...entries: unknown[]): string[] {
+  return faultsOf({ tables: entries });
+}
+
+afterEach(() => vi.unstubAllEnvs());
+
+describe('the options', () => {
+  it('are taken without a fault when they are right, with the documented defaults', () => {
+    const config = resolveConfig(GOOD);
+    expect(config).toMatchObject({
+      faults: [],
+      startAt: 'latest',
+      checkpoint: 'redis',
+      queue: { maxRows: 5_000, maxBytes: 33_554_432 },
+      handlers: { queueSize: 1_000, concurrency: 16, maxAttempts: 3, backoffMillis: 500 },
+      reconnect: { minMillis: 100, maxMillis: 30_000 },
+      watchdogMillis: 15_000,
+      shutdownTimeoutMillis: 10_000,
+    });
+    expect(config.serverId).toBeGreaterThanOrEqual(2 ** 30);
+  });
+
+  it.each([undefined, null, 'mysql://…', []])('that are no object are one fault: %s', (options) => {
+    const [first] = faultLines(resolveConfig(options as unknown as CacheflowOptions).faults);
+    expect(first).toMatch(/^(options: they are missing|mysql: it is missing)/);
+  });
+
+  it('that are missing are listed together', () => {
+    expect(faultLines(resolveConfig({} as CacheflowOptions).faults)).toEqual([
+      expect.stringMatching(/^mysql: it is missing \| Set it, e\.g\. \{ host:/),
+      expect.stringMatching(/^redis: it is missing \| Set it to connection options/),
+      expect.stringMatching(/^tables: no table is watched \| List at least one/),
+    ]);
+  });
+
+  it.each([
+    [{ tabels: [] }, 'tabels: there is no such option | Did you mean `tables`?'],
+    [
+      { mysql: { user: 'u', pasword: '' } },
+      'mysql.pasword: there is no such option | Did you mean `password`?',
+    ],
+    [{ queue: { maxrows: 1 } }, 'queue.maxrows: there is no such option | Did you mean `maxRows`?'],
+    [
+      { handlers: { concurency: 1 } },
+      'handlers.concurency: there is no such option | Did you mean `concurrency`?',
+    ],
+    [
+      { reconnect: { minMilis: 1 } },
+      'reconnect.minMilis: there is no such option | Did you mean `minMillis`?',
+    ],
+    [
+      { tables: [{ db: 'a', table: 'b', ttlSecond: 3 }] },
+      'tables[0].ttlSecond: there is no such option | Did you mean `ttlSeconds`?',
+    ],
+  ])('that do not exist are found at every level, with the near miss: %j', (change, fault) => {
+    expect(faultsOf(change)).toEqual([fault]);
+  });
+
+  it('that do not exist and look like nothing are told what there is', () => {
+    expect(faultsOf({ queue: { zebra: 1 } })).toEqual([
+      'queue.zebra: there is no such option | Remove it; the options here are maxRows, maxBytes',
+    ]);
+  });
+
+  it.each([
+    [{ mysql: { user: '' } }, /^mysql\.user: it has to be a string that is not empty/],
+    [{ mysql: { user: 'u', port: 0 } }, /^mysql\.port: it has to be a whole number above 0/],
+    [{ mysql: { user: 'u', port: '3306' } }, /^mysql\.port: it has to be a whole number above 0/],
+    [{ mysql: { user: 'u', serverId: 0 } }, /^mysql\.serverId: it is no server id \| .*4294967295/],
+    [{ mysql: { user: 'u', serverId: 2 ** 32 } }, /^mysql\.serverId: it is no server id/],
+    [
+      { mysql: { user: 'u', timezone: 'Europe/Berlin' } },
+      /^mysql\.timezone: it is no time zone \| .*'\+08:00'/,
+    ],
+    [{ mysql: { user: 'u', connectTimeoutMillis: -1 } }, /^mysql\.connectTimeoutMillis: /],
+    [{ redis: 'localhost' }, /^redis: the string is no URL \| Write e\.g\. 'redis:\/\//],
+    [{ redis: { namespace: '' } }, /^redis\.namespace: it has to be a string/],
+    [{ startAt: 'now' }, /^startAt: it is no place in a binlog \| Use 'latest'/],
+    [{ startAt: { file: 'binlog.1' } }, /^startAt: it is no place in a binlog/],
+    [{ checkpoint: { path: 'x' } }, /^checkpoint: it is no checkpoint store \| /],
+    [{ queue: { maxRows: 1.5 } }, /^queue\.maxRows: it has to be a whole number above 0/],
+    [{ queue: 7 }, /^queue: it is no object/],
+    [{ watchdogMillis: 0 }, /^watchdogMillis: it has to be a whole number above 0/],
+    [{ shutdownTimeoutMillis: '1s' }, /^shutdownTimeoutMillis: it has to be a whole number above 0/],
+  ])('with a wrong value are named: %j', (change, fault) => {
+    expect(faultsOf(change)).toEqual([expect.stringMatching(fault)]);
+  });
+
+  it('are not believed to hold the right server id when CACHEFLOW_SERVER_ID does not', () => {
+    vi.stubEnv('CACHEFLOW_SERVER_ID', 'seven');
+    expect(faultsOf({})).toEqual([
+      'CACHEFLOW_SERVER_ID: CACHEFLOW_SERVER_ID has to be a whole number from 1 to 4294967295 | ' +
+        'Correct or unset the environment variable',
+    ]);
+  });
+
+  it('yield to CACHEFLOW_SERVER_ID', () => {
+    vi.stubEnv('CACHEFLOW_SERVER_ID', '77');
+    expect(resolveConfig({ ...GOOD, mysql: { user: 'u', serverId: 5 } }).serverId).toBe(77);
+  });
+});
+
+describe('an entry of `tables`', () => {
+  it.each([
+    [{ table: 'users' }, /^tables\[0\]\.db: it has to be a string that is not empty/],
+    [{ db: 'user', table: 3 }, /^tables\[0\]\.table: it has to be a string that is not empty/],
+    ['user.users', /^tables\[0\]: it is no object \| Write e\.g\. \{ db: 'user'/],
+    [
+      { db: 'a', table: 'b', strategy: 'write-behind' },
+      /^tables\[0\]\.strategy: it is no strategy \| Use 'cache-aside'/,
+    ],
+    [
+      { db: 'a', table: 'b', ttlSeconds: 60 },
+      /^tables\[0\]\.ttlSeconds: cache-aside writes no values.* \| Leave it out, or set strategy: 'write-through'/,
+    ],
+    [
+      { db: 'a', table: 'b', strategy: 'write-through', ttlSeconds: 0 },
+      /^tables\[0\]\.ttlSeconds: it has to be a whole number above 0/,
+    ],
+    [
+      { db: 'a', table: 'b', key: 'user' },
+      /^tables\[0\]\.key: the template "user" names no column.* \| Name columns/,
+    ],
+    [
+      { db: 'a', table: 'b', key: '{$db}:{$table}' },
+      /names no column, so that all rows would have the same key/,
+    ],
+    [
+      { db: 'a', table: 'b', key: 'user:{id' },
+      /has a brace without a column name at character 6; literal braces are written \{\{ and \}\}/,
+    ],
+    [{ db: 'a', table: 'b', key: 'user:{ }' }, /has a brace without a column name at character 6/],
+    [{ db: 'a', table: 'b', key: 'user:id}' }, /has a brace without a column name at character 8/],
+    [{ db: 'a', table: 'b', key: [] }, /^tables\[0\]\.key: the list is empty/],
+    [{ db: 'a', table: 'b', key: 5 }, /^tables\[0\]\.key: it is neither a template nor a function/],
+    [
+      { db: 'a', table: 'b', key: () => 'k' },
+      /^tables\[0\]\.match: a key function cannot be turned around.* \| Set `match`.*'profile:\*'/,
+    ],
+    [
+      { db: 'a', table: 'b', key: () => 'k', match: '' },
+      /^tables\[0\]\.match: a key function cannot be turned/,
+    ],
+    [{ db: 'a', table: 'b', match: 'x:*' }, /^tables\[0\]\.match: only a key function needs it/],
+    [
+      { db: 'a', table: 'b', keyFields: 'id' },
+      /^tables\[0\]\.keyFields: it is no list of columns \| .*\['tenant_id'/,
+    ],
+    [{ db: 'a', table: 'b', keyFields: [] }, /^tables\[0\]\.keyFields: it is no list of columns/],
+    [{ db: 'a', table: 'b', key: 'k:{id}', keyFields: ['id'] }, /`key` and `keyFields` exclude each other/],
+    [{ db: 'a', table: 'b', prefix: 1 }, /^tables\[0\]\.prefix: it is no string/],
+  ])('with a fault is named with the remedy: %j', (entry, fault) => {
+    expect(tableFaults(entry)).toEqual([expect.stringMatching(fault)]);
+  });
+
+  it('that stands there twice is told of its twin', () => {
+    expect(tableFaults({ db: 'a', table: 'b' }, { db: 'a', table: 'c' }, { db: 'a', table: 'b' })).toEqual([
+      'tables[2]: a.b is listed twice, also as tables[0] | Keep one entry; for several keys give it a list of templates',
+    ]);
+  });
+
+  it('is counted by its place in the options, also behind one that is unusable', () => {
+    expect(tableFaults({ db: 'a' }, { db: 'a', table: 'b' }, { db: 'a', table: 'b' })).toEqual([
+      expect.stringMatching(/^tables\[0\]\.table: /),
+      expect.stringMatching(/^tables\[2\]: a\.b is listed twice, also as tables\[1\]/),
+    ]);
+  });
+
+  it('can be made for many tables by the helper', () => {
+    const made = tables('shop', CacheStrategy.WriteThrough, 'orders', 'items');
+    expect(resolveConfig({ ...GOOD, tables: made }).faults).toEqual([]);
+    expect(made.map(({ db, table, strategy }) => `${db}.${table} ${strategy as string}`)).toEqual([
+      'shop.orders write-through',
+      'shop.items write-through',
+    ]);
+  });
+});
+
+it('never repeats a password in a fault', () => {
+  const secret = 'hunter2-sentinel';
+  const faults = faultsOf({
+    mysql: { user: 'u', password: secret, port: 'x', pasword: secret },
+    redis: `localhost:${secret}`,
+  });
+  expect(faults.length).toBeGreaterThan(2);
+  expect(faults.join()).not.toContain(secret);
+});
