@@ -15,6 +15,7 @@ import { OnBinlogExplorer } from '../events/on-binlog.explorer';
 import { AppliedPosition } from '../pipeline/applied-position';
 import { ChangePipeline } from '../pipeline/change-pipeline';
 import { ChangeQueue } from '../pipeline/change-queue';
+import { lookAtSource } from '../preflight/preflight';
 import { RedisConnection } from '../redis/redis-connection';
 import { SourceNames } from '../source-names';
 import { CustomStrategies } from '../strategy/custom-strategies';
@@ -65,17 +66,19 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
     const { handlers, faults } = this.explorer.explore();
     const all = [...this.config.faults, ...this.names.faults(), ...faults];
     all.push(...handlerFaults(handlers, this.config.rules));
-    // Without usable options there is no server to ask.
-    const connectable = !this.config.faults.some((fault) => /^(options|mysql|redis)\b/.test(fault.subject));
+    // Without usable options there is nobody to ask.
+    const [mysqlUsable, redisUsable] = ['mysql', 'redis'].map(
+      (part) => !this.config.faults.some(({ subject }) => new RegExp(`^(options|${part})\\b`).test(subject)),
+    );
     try {
-      const redisFault = connectable ? this.redis.resolve() : undefined;
+      const redisFault = redisUsable ? this.redis.resolve() : undefined;
       if (redisFault) all.push(redisFault);
-      if (connectable && !redisFault) {
-        await this.custom.resolve(this.config.rules.all);
+      all.push(...(await this.custom.resolve(this.config.rules.all)));
+      if (mysqlUsable && redisUsable && !redisFault) {
         this.machinery = await this.build();
-        all.push(...(await this.checkSource(this.machinery.tail)));
         this.events.register(handlers, this.machinery.cutOff.signal);
       }
+      if (mysqlUsable) all.push(...(await this.checkSource(this.machinery?.tail)));
       if (all.length > 0) throw new CacheflowConfigurationError(this.name, all);
     } catch (error) {
       this.machinery = undefined;
@@ -204,9 +207,10 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
     return { tail, queue, pipeline, keeper, position, cutOff };
   }
 
-  private async checkSource(tail: Tail): Promise<readonly ConfigurationFault[]> {
+  /** Without a tail, because something else is wrong, the faults are looked for all the same. */
+  private async checkSource(tail: Tail | undefined): Promise<readonly ConfigurationFault[]> {
     try {
-      const { faults, warnings } = await tail.check();
+      const { faults, warnings } = await (tail ? tail.check() : lookAtSource(this.config, new AbortController().signal));
       for (const warning of warnings) this.errors.warn(warning);
       return faults;
     } catch (cause) {
@@ -215,7 +219,7 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
         `The source cannot be reached (${messageOf(cause)}); the app starts without it, and it is waited for`,
         { cause },
       );
-      tail.reason = error.message;
+      if (tail) tail.reason = error.message;
       this.errors.report(error);
       return [];
     }

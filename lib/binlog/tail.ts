@@ -16,7 +16,7 @@ import type { AppliedPosition } from '../pipeline/applied-position';
 import type { ChangeQueue } from '../pipeline/change-queue';
 import type { TableShape } from '../pipeline/stream';
 import { Gate } from '../pipeline/gate';
-import { preflight } from '../preflight/preflight';
+import { lookAtSource, preflight } from '../preflight/preflight';
 import { sleep, untilAborted } from '../support/abort';
 import { Backoff } from '../support/backoff';
 import { BinlogSource } from './binlog.source';
@@ -45,8 +45,6 @@ export interface TailContext {
 
 /** How often the source is asked for its position: for the lag, and to tell a quiet source from a dead one. */
 const POLL_MILLIS = 5_000;
-/** Often, because MySQL's shutdown waits for a replica's next heartbeat. */
-const HEARTBEAT_MILLIS = 1_000;
 
 /** Keeps a replication connection going: connects, resumes, watches, reconnects, until it is stopped. */
 export class Tail {
@@ -91,15 +89,10 @@ export class Tail {
   }
 
   /** Looks at the source once, before anything starts. Rejects with the error of a source that cannot be reached. */
-  async check(): Promise<Awaited<ReturnType<typeof preflight>>> {
-    const control = await ControlConnection.open(this.context.config.mysql, this.ended);
-    try {
-      const result = await preflight(control, await control.serverInfo(), this.context.config);
-      this.checked = result.faults.length === 0;
-      return result;
-    } finally {
-      control.close();
-    }
+  async check(): Promise<Awaited<ReturnType<typeof lookAtSource>>> {
+    const result = await lookAtSource(this.context.config, this.ended);
+    this.checked = result.faults.length === 0;
+    return result;
   }
 
   start(): void {
@@ -225,7 +218,7 @@ export class Tail {
     this.ended.throwIfAborted();
     this.source = source;
     if (this.userGate.isClosed) source.hold('user');
-    await source.open({ serverId: this.serverId, start: start.session, heartbeatMillis: Math.min(HEARTBEAT_MILLIS, config.watchdogMillis / 3) });
+    await source.open({ serverId: this.serverId, start: start.session, heartbeatMillis: config.watchdogMillis / 3 });
     this.reconnects++;
     this.reason = undefined;
     this.currentState = 'streaming';

@@ -13,7 +13,7 @@ const LONGEST_BACKOFF_MILLIS = 30_000;
 /** Calls the `@OnBinlog` handlers: those of one row in commit order, those of different rows side by side. */
 export class HandlerRunner {
   private readonly lanes: RowLanes;
-  private readonly byTable = new Map<string, BinlogHandler[]>();
+  private readonly byTable = new Map<string, readonly BinlogHandler[]>();
   /** Handler calls that were given up. */
   failures = 0;
 
@@ -38,14 +38,24 @@ export class HandlerRunner {
 
   /** The handlers that want changes of a table, or those that want one action of them. */
   handlersFor(of: TableShape, action?: ChangeAction): readonly BinlogHandler[] {
-    const name = `${of.schema}.${of.table}`;
+    const name = `${of.schema}.${of.table}:${action ?? ''}`;
     let handlers = this.byTable.get(name);
     if (!handlers) {
-      handlers = this.handlers.filter(({ patterns }) => patterns.some((each) => each.matches(of.schema, of.table)));
+      handlers = this.findHandlers(of, action);
       this.byTable.set(name, handlers);
     }
-    if (handlers.length === 0 || action === undefined) return handlers;
-    return handlers.filter((each) => !each.actions || each.actions.has(action));
+    return handlers;
+  }
+
+  /** A method is called once for a change, even when several of its decorators match. */
+  private findHandlers(of: TableShape, action: ChangeAction | undefined): readonly BinlogHandler[] {
+    const methods = new Map<BinlogHandler['handle'], BinlogHandler>();
+    for (const each of this.handlers) {
+      const wanted = action === undefined || !each.actions || each.actions.has(action);
+      const matches = each.patterns.some((pattern) => pattern.matches(of.schema, of.table));
+      if (wanted && matches && !methods.has(each.handle)) methods.set(each.handle, each);
+    }
+    return [...methods.values()];
   }
 
   /**

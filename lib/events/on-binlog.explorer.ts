@@ -18,6 +18,8 @@ export interface BinlogHandler {
   handle(event: ChangeEvent): unknown;
 }
 
+type Instance = Record<string, (event: ChangeEvent) => unknown>;
+
 /** Finds the `@OnBinlog` methods of the whole app that listen to this source. */
 @Injectable()
 export class OnBinlogExplorer {
@@ -33,27 +35,28 @@ export class OnBinlogExplorer {
     const handlers: BinlogHandler[] = [];
     const faults: ConfigurationFault[] = [];
     const wrappers = [...this.discovery.getProviders(), ...this.discovery.getControllers()];
-    // The same instance may be provided more than once.
+    // The same instance may be provided more than once, by an alias or a factory that passes it on.
     const seen = new Set<object>();
     for (const wrapper of wrappers.filter((each) => !each.isAlias)) {
       const prototype = prototypeOf(wrapper);
-      if (!prototype) continue;
+      const instance = wrapper.instance as Instance | null;
+      if (!prototype || (instance && seen.has(instance))) continue;
+      if (instance) seen.add(instance);
       for (const method of this.scanner.getAllMethodNames(prototype)) {
         const target = (prototype as Record<string, unknown>)[method];
         if (typeof target !== 'function') continue;
         const metadata = onBinlogMetadataOf(target).filter((each) => each.source === this.source);
         if (metadata.length === 0) continue;
-        const name = `${wrapper.name}.${method}`;
-        if (!wrapper.isDependencyTreeStatic()) {
+        // Not the wrapper's name, which is the provider's token and may be a symbol.
+        const name = `${prototype.constructor.name}.${method}`;
+        if (!wrapper.isDependencyTreeStatic() || wrapper.isTransient) {
+          const scope = wrapper.isTransient ? 'transient' : 'request-scoped';
           this.reporter.warn(
-            `@OnBinlog handler ${name} is never called, because its class is request-scoped: make it a singleton`,
+            `@OnBinlog handler ${name} is never called, because its class is ${scope}: make it a singleton`,
           );
           continue;
         }
-        const instance = wrapper.instance as Record<string, (event: ChangeEvent) => unknown>;
-        if (seen.has(instance) && handlers.some((each) => each.name === name)) continue;
-        seen.add(instance);
-        const handle = (event: ChangeEvent): unknown => instance[method]?.(event);
+        const handle = (event: ChangeEvent): unknown => instance?.[method]?.(event);
         for (const each of metadata) addHandler(each, name, handle, handlers, faults);
       }
     }

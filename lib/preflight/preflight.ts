@@ -1,4 +1,5 @@
-import type { ControlConnection, ServerInfo } from '../binlog/control-connection';
+import type { ServerInfo } from '../binlog/control-connection';
+import { ControlConnection } from '../binlog/control-connection';
 import type { CacheflowConfig } from '../cacheflow.config';
 import { checkGrants } from './check-grants';
 import { checkSettings } from './check-settings';
@@ -24,4 +25,14 @@ export async function preflight(
   if (settings.get('log_bin') !== 'OFF') await checkGrants(control, server, result);
   await checkTables(control, server, config, settings.get('binlog_row_image') ?? 'FULL', result);
   return result;
+}
+
+/** As `preflight`, over a connection of its own. Rejects with the error of a source that cannot be reached. */
+export async function lookAtSource(config: CacheflowConfig, signal: AbortSignal): Promise<PreflightResult> {
+  const control = await ControlConnection.open(config.mysql, signal);
+  try {
+    return await preflight(control, await control.serverInfo(), config);
+  } finally {
+    control.close();
+  }
 }

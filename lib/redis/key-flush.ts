@@ -13,7 +13,7 @@ const KEYS_PER_SCAN = 500;
 export async function flushPatterns(client: RedisClient, patterns: readonly string[]): Promise<number> {
   let removed = 0;
   const prefix = client.options.keyPrefix ?? '';
-  for (const node of mastersOf(client)) {
+  for (const node of await mastersOf(client)) {
     for (const pattern of patterns) {
       let cursor = '0';
       do {
@@ -30,6 +30,13 @@ export async function flushPatterns(client: RedisClient, patterns: readonly stri
   return removed;
 }
 
-function mastersOf(client: RedisClient): Redis[] {
-  return isCluster(client) ? client.nodes('master') : [client];
+/** Rejects while not all masters are connected, because the keys of the others would stay. */
+async function mastersOf(client: RedisClient): Promise<Redis[]> {
+  if (!isCluster(client)) return [client];
+  // Asked first: a cluster that was not used yet connects at its first command.
+  const info = String(await client.cluster('INFO'));
+  const masters = client.nodes('master');
+  const size = Number(/^cluster_size:(\d+)/m.exec(info)?.[1]);
+  if (masters.length < size) throw new Error(`Only ${masters.length} of ${size} masters are connected`);
+  return masters;
 }

@@ -1,6 +1,8 @@
 import type { Type } from '@nestjs/common';
 import { Inject, Injectable } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
+import { messageOf } from '../errors/cacheflow.error';
+import type { ConfigurationFault } from '../errors/configuration.error';
 import type { ChangeEvent } from '../events/change-event';
 import type { TableRule } from './table-rules';
 import type { TableStrategy, TableStrategyContext } from './table-strategy';
@@ -12,12 +14,22 @@ export class CustomStrategies {
 
   constructor(@Inject(ModuleRef) private readonly moduleRef: ModuleRef) {}
 
-  /** Takes the app's instance of each class, or makes one. Rejects when a dependency cannot be injected. */
-  async resolve(rules: readonly TableRule[]): Promise<void> {
-    for (const { strategy } of rules) {
+  /** Takes the app's instance of each class, or makes one; says what is wrong where it cannot. */
+  async resolve(rules: readonly TableRule[]): Promise<ConfigurationFault[]> {
+    const faults: ConfigurationFault[] = [];
+    for (const { strategy, index } of rules) {
       if (typeof strategy !== 'function' || this.instances.has(strategy)) continue;
-      this.instances.set(strategy, await this.instantiate(strategy));
+      try {
+        this.instances.set(strategy, await this.instantiate(strategy));
+      } catch (error) {
+        faults.push({
+          subject: `tables[${index}].strategy`,
+          problem: `${strategy.name} cannot be made: ${messageOf(error)}`,
+          fix: `Provide ${strategy.name} in a module of the app, where its dependencies can be injected`,
+        });
+      }
     }
+    return faults;
   }
 
   async run(rule: TableRule, event: ChangeEvent, context: TableStrategyContext): Promise<void> {

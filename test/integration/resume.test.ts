@@ -48,7 +48,10 @@ describe.each([
       await stage.sql.query('FLUSH BINARY LOGS');
       await stage.sql.query("INSERT INTO user.users (name) VALUES ('b')");
       await app.cacheflow.caughtUp();
-      await stage.sql.restart();
+      // MySQL's clean shutdown takes 8 s and more while a replica is connected; once is enough.
+      if (mysqlArgs) await stage.sql.kill();
+      else await stage.sql.stop();
+      await stage.sql.start();
       await stage.sql.query("INSERT INTO user.users (name) VALUES ('c')");
       await app.cacheflow.caughtUp({ timeoutMillis: 30_000 });
       await stage.sql.kill();
