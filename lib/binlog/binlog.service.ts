@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { OnApplicationBootstrap, OnModuleDestroy, OnModuleInit } from '@nestjs/common';
 import { Inject, Injectable } from '@nestjs/common';
 import type { CacheflowConfig } from '../cacheflow.config';
@@ -190,6 +191,8 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
   private async build(): Promise<Machinery> {
     const { name, config, errors } = this;
     const cutOff = new AbortController();
+    // Each handler that waits for its next attempt listens to it.
+    setMaxListeners(0, cutOff.signal);
     const store = await this.stores.resolve();
     const keeper = new CheckpointKeeper(name, store, errors, cutOff.signal);
     const position = new AppliedPosition();
@@ -201,7 +204,9 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
       queue,
       position,
       store,
-      projection: (table, place) => (this.events.wants(table) ? undefined : this.strategy.columnsNeeded(table, place)),
+      keeper,
+      projection: (table, place) =>
+        this.events.wants(table) ? undefined : this.strategy.columnsNeeded(table, place),
     });
     const pipeline = new ChangePipeline(queue, this.strategy, this.events, keeper, position, cutOff.signal);
     return { tail, queue, pipeline, keeper, position, cutOff };
@@ -210,7 +215,9 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
   /** Without a tail, because something else is wrong, the faults are looked for all the same. */
   private async checkSource(tail: Tail | undefined): Promise<readonly ConfigurationFault[]> {
     try {
-      const { faults, warnings } = await (tail ? tail.check() : lookAtSource(this.config, new AbortController().signal));
+      const { faults, warnings } = await (tail
+        ? tail.check()
+        : lookAtSource(this.config, new AbortController().signal));
       for (const warning of warnings) this.errors.warn(warning);
       return faults;
     } catch (cause) {

@@ -140,7 +140,9 @@ export class BinlogSource {
         this.onXaPrepare(buffer, header);
         return true;
       case EventType.TRANSACTION_PAYLOAD:
-        this.flushAll('A compressed transaction cannot be read: SET GLOBAL binlog_transaction_compression = OFF');
+        this.flushAll(
+          'A compressed transaction cannot be read: SET GLOBAL binlog_transaction_compression = OFF',
+        );
         this.commit(header);
         return true;
       case EventType.PARTIAL_UPDATE_ROWS:
@@ -271,8 +273,15 @@ export class BinlogSource {
 
   /** Changes that cannot be read may belong to any table. */
   private flushAll(problem: string): void {
-    const position = { file: this.file, offset: this.transaction.isOpen ? this.transaction.offset : this.offset };
-    const error = new EventUnsupportedError(`${problem}; all keys of all watched tables are removed`, undefined, position);
+    const position = {
+      file: this.file,
+      offset: this.transaction.isOpen ? this.transaction.offset : this.offset,
+    };
+    const error = new EventUnsupportedError(
+      `${problem}; all keys of all watched tables are removed`,
+      undefined,
+      position,
+    );
     this.transaction.add({ kind: 'flush', table: undefined, position, reason: error });
     this.sink.fault(error);
   }
@@ -296,4 +305,3 @@ export class BinlogSource {
     if (header.endOffset > this.offset) this.offset = header.endOffset;
   }
 }
-

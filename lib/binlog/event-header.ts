@@ -61,10 +61,7 @@ export function readGtid(buffer: Buffer, bodyStart: number): string {
 }
 
 /** MariaDB's GTID events: number 8, domain 4, flags 1; the server id is the header's (sql/log_event.h). */
-export function readMariadbGtid(
-  buffer: Buffer,
-  header: EventHeader,
-): { gtid: string; standalone: boolean } {
+export function readMariadbGtid(buffer: Buffer, header: EventHeader): { gtid: string; standalone: boolean } {
   const number = buffer.readBigUInt64LE(header.bodyStart);
   const domain = buffer.readUInt32LE(header.bodyStart + 8);
   const FL_STANDALONE = 1;

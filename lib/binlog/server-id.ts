@@ -8,7 +8,10 @@ const HIGHEST = 2 ** 32 - 1;
  *
  * Throws a RangeError when the environment's is not a server id.
  */
-export function chooseServerId(option: number | undefined, environment = process.env['CACHEFLOW_SERVER_ID']): number {
+export function chooseServerId(
+  option: number | undefined,
+  environment = process.env['CACHEFLOW_SERVER_ID'],
+): number {
   if (environment !== undefined && environment !== '') {
     const id = Number(environment);
     if (!isServerId(id)) {

@@ -13,7 +13,9 @@ export function classifySourceError(error: unknown): SourceFault {
   const text = typeof message === 'string' ? message : '';
   if (/same server_uuid|same server_id|same server id/i.test(text)) return 'server-id';
   if (errno === FATAL_READING_BINLOG) return 'position-lost';
-  return /^ER_(ACCESS_DENIED|DBACCESS_DENIED|SPECIFIC_ACCESS_DENIED|NOT_SUPPORTED_AUTH_MODE|HOST_NOT_PRIVILEGED)/.test(code)
+  return /^ER_(ACCESS_DENIED|DBACCESS_DENIED|SPECIFIC_ACCESS_DENIED|NOT_SUPPORTED_AUTH_MODE|HOST_NOT_PRIVILEGED)/.test(
+    code,
+  )
     ? 'denied'
     : 'unreachable';
 }

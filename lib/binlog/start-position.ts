@@ -29,7 +29,11 @@ export async function findStart(
   };
 }
 
-async function firstPosition(control: ControlConnection, server: ServerInfo, startAt: StartAt): Promise<BinlogPosition> {
+async function firstPosition(
+  control: ControlConnection,
+  server: ServerInfo,
+  startAt: StartAt,
+): Promise<BinlogPosition> {
   if (startAt === 'latest') return control.currentPosition(server);
   if (startAt === 'earliest') return earliestPosition(control, server);
   // The file is not known yet; the stream begins with its name.

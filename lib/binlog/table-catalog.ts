@@ -65,14 +65,14 @@ export class TableCatalog {
     return tableId === NO_TABLE ? null : this.entries.get(tableId)?.resolved;
   }
 
-  private resolve(
-    map: TableMap,
-    definition: Awaited<ReturnType<typeof loadTableDefinition>>,
-  ): CatalogEntry {
+  private resolve(map: TableMap, definition: Awaited<ReturnType<typeof loadTableDefinition>>): CatalogEntry {
     const base = { schema: map.schema, table: map.table };
     try {
-      const columns = resolveColumns(map, definition && [...definition.columns], (id) => this.charsets?.get(id));
-      const primaryKey = map.primaryKey?.map((index) => columns[index]?.name ?? '') ?? definition?.primaryKey ?? [];
+      const columns = resolveColumns(map, definition && [...definition.columns], (id) =>
+        this.charsets?.get(id),
+      );
+      const primaryKey =
+        map.primaryKey?.map((index) => columns[index]?.name ?? '') ?? definition?.primaryKey ?? [];
       // Rows are those of SELECT *, which leaves invisible columns out: no key can be made of them.
       const names = columns.filter((column) => !column.invisible).map((column) => column.name);
       const visibleKey = primaryKey.every((name) => names.includes(name)) ? primaryKey : [];

@@ -45,7 +45,11 @@ export async function loadTableDefinition(
 }
 
 /** MariaDB's JSON is a text column with a check. */
-async function loadColumnChecks(control: ControlConnection, schema: string, table: string): Promise<string[]> {
+async function loadColumnChecks(
+  control: ControlConnection,
+  schema: string,
+  table: string,
+): Promise<string[]> {
   const rows = await control.query(
     `SELECT CHECK_CLAUSE AS clause FROM INFORMATION_SCHEMA.CHECK_CONSTRAINTS
       WHERE CONSTRAINT_SCHEMA = ? AND TABLE_NAME = ? AND LEVEL = 'Column'`,

@@ -1,4 +1,5 @@
 import type { CacheflowConfig } from '../cacheflow.config';
+import type { CheckpointKeeper } from '../checkpoint/checkpoint-keeper';
 import type { Checkpoint, CheckpointStore } from '../checkpoint/checkpoint.store';
 import type { CacheflowError } from '../errors/cacheflow.error';
 import { messageOf } from '../errors/cacheflow.error';
@@ -39,12 +40,15 @@ export interface TailContext {
   readonly queue: ChangeQueue;
   readonly position: AppliedPosition;
   readonly store: CheckpointStore;
+  readonly keeper: CheckpointKeeper;
   /** The columns that somebody needs of the rows read at this place; undefined stands for all. */
   projection(table: TableShape, place: { file: string; offset: number }): ReadonlySet<string> | undefined;
 }
 
 /** How often the source is asked for its position: for the lag, and to tell a quiet source from a dead one. */
 const POLL_MILLIS = 5_000;
+/** A checkpoint that takes longer to load than this is worth a report, though it is still waited for. */
+const SLOW_LOAD_MILLIS = 5_000;
 
 /** Keeps a replication connection going: connects, resumes, watches, reconnects, until it is stopped. */
 export class Tail {
@@ -59,6 +63,8 @@ export class Tail {
   private source: BinlogSource | undefined;
   private running: Promise<void> | undefined;
   private checked = false;
+  /** Where the source was when the app started: what it commits from then on must not be missed. */
+  private bootPosition: BinlogPosition | undefined;
   /** Connections after the first one. */
   reconnects = -1;
   /** Row changes that were read from connections before this one. */
@@ -92,6 +98,7 @@ export class Tail {
   async check(): Promise<Awaited<ReturnType<typeof lookAtSource>>> {
     const result = await lookAtSource(this.context.config, this.ended);
     this.checked = result.faults.length === 0;
+    this.bootPosition = result.position;
     return result;
   }
 
@@ -182,12 +189,16 @@ export class Tail {
     await this.preflightOnce(control, server);
 
     const known = position.value ?? (await this.loadCheckpoint());
-    const start = await findStart(control, server, known, config.startAt);
+    const start = await findStart(control, server, known ?? this.latestAtBoot(), config.startAt);
     position.start(
       { ...start.position, serverUuid: server.identity },
-      start.position.gtidSet === undefined ? undefined : await createGtidTracker(server.flavor, start.position.gtidSet),
+      start.position.gtidSet === undefined
+        ? undefined
+        : await createGtidTracker(server.flavor, start.position.gtidSet),
       known === undefined || known.serverUuid === server.identity,
     );
+
+    if (!known) await this.saveStart();
 
     let onBroken!: (error: Error) => void;
     const broken = new Promise<never>((_resolve, reject) => {
@@ -218,12 +229,18 @@ export class Tail {
     this.ended.throwIfAborted();
     this.source = source;
     if (this.userGate.isClosed) source.hold('user');
-    await source.open({ serverId: this.serverId, start: start.session, heartbeatMillis: config.watchdogMillis / 3 });
+    await source.open({
+      serverId: this.serverId,
+      start: start.session,
+      heartbeatMillis: config.watchdogMillis / 3,
+    });
     this.reconnects++;
     this.reason = undefined;
     this.currentState = 'streaming';
     this.connected.open();
-    errors.info(`Tailing ${server.flavor} ${server.version} from ${formatPosition(start.position)} as server id ${this.serverId}`);
+    errors.info(
+      `Tailing ${server.flavor} ${server.version} from ${formatPosition(start.position)} as server id ${this.serverId}`,
+    );
     return Promise.race([broken, this.watch(source, control, server)]);
   }
 
@@ -252,22 +269,42 @@ export class Tail {
     this.checked = true;
   }
 
+  private latestAtBoot(): BinlogPosition | undefined {
+    return this.context.config.startAt === 'latest' ? this.bootPosition : undefined;
+  }
+
+  /** A first start that dies before its first batch has to begin at the same place again. */
+  private async saveStart(): Promise<void> {
+    const { keeper, position } = this.context;
+    if (position.value) keeper.applied(position.value, undefined);
+    await untilAborted(keeper.save(), this.ended);
+  }
+
   /** Waits for a store that is away; a checkpoint that cannot be read must not be taken for none. */
   private async loadCheckpoint(): Promise<Checkpoint | undefined> {
     const { name, store, errors } = this.context;
     const backoff = new Backoff(this.context.config.reconnect);
+    const report = (problem: string, cause?: unknown): void => {
+      const error = new CheckpointFailedError(`The checkpoint ${problem}`, { cause });
+      this.reason = error.message;
+      errors.report(error);
+    };
     for (;;) {
+      // A client of Redis may keep the question through an outage instead of failing it.
+      this.reason = 'Waiting for the checkpoint to be loaded';
+      const slow = setTimeout(
+        () => report('has not been loaded yet; still waiting for its store'),
+        SLOW_LOAD_MILLIS,
+      );
       try {
         return (await untilAborted(store.load(name), this.ended)) ?? undefined;
       } catch (cause) {
         this.ended.throwIfAborted();
-        const error = new CheckpointFailedError(`The checkpoint could not be loaded: ${messageOf(cause)}; trying again`, {
-          cause,
-        });
-        this.reason = error.message;
-        errors.report(error);
-        await backoff.wait(this.ended);
+        report(`could not be loaded: ${messageOf(cause)}; trying again`, cause);
+      } finally {
+        clearTimeout(slow);
       }
+      await backoff.wait(this.ended);
     }
   }
 
@@ -275,7 +312,8 @@ export class Tail {
   private judge(error: unknown): CacheflowError {
     if (error instanceof CacheflowConfigurationError || error instanceof SourceStalledError) return error;
     const { config, name, position } = this.context;
-    const server = config.mysql.socketPath ?? `${config.mysql.host ?? '127.0.0.1'}:${config.mysql.port ?? 3306}`;
+    const server =
+      config.mysql.socketPath ?? `${config.mysql.host ?? '127.0.0.1'}:${config.mysql.port ?? 3306}`;
     switch (classifySourceError(error)) {
       case 'server-id': {
         const clash = new ServerIdClashError(this.serverId, { cause: error });
@@ -293,9 +331,12 @@ export class Tail {
         break;
       case 'unreachable':
     }
-    return new SourceUnavailableError(`The connection to ${server} failed (${messageOf(error)}); trying again`, {
-      cause: error,
-    });
+    return new SourceUnavailableError(
+      `The connection to ${server} failed (${messageOf(error)}); trying again`,
+      {
+        cause: error,
+      },
+    );
   }
 
   private giveUp(error: CacheflowError): void {

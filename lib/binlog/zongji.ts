@@ -169,10 +169,7 @@ export interface GtidTracker {
 }
 
 /** A tracker that starts with `gtidSet`, in MySQL's or MariaDB's form. */
-export async function createGtidTracker(
-  flavor: 'mysql' | 'mariadb',
-  gtidSet: string,
-): Promise<GtidTracker> {
+export async function createGtidTracker(flavor: 'mysql' | 'mariadb', gtidSet: string): Promise<GtidTracker> {
   const { GtidSet, MariadbGtidPosition } = await loadZongji();
   if (flavor === 'mysql') return GtidSet.parse(gtidSet);
   const position = MariadbGtidPosition.parse(gtidSet);

@@ -8,15 +8,21 @@ import type { PreflightResult } from './preflight-result';
 export async function checkGrants(
   control: ControlConnection,
   server: ServerInfo,
-  { faults }: PreflightResult,
+  result: PreflightResult,
 ): Promise<void> {
+  const { faults } = result;
   const fix = `GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO ${await currentUser(control)}`;
   let position;
   try {
     position = await control.currentPosition(server);
+    result.position = position;
   } catch (error) {
     if (!isDenied(error)) throw error;
-    faults.push({ subject: 'mysql.user', problem: 'it may not see the binlog status (REPLICATION CLIENT)', fix });
+    faults.push({
+      subject: 'mysql.user',
+      problem: 'it may not see the binlog status (REPLICATION CLIENT)',
+      fix,
+    });
   }
   try {
     await tryDump(control, position ?? { file: '', offset: 4 });

@@ -1,7 +1,10 @@
 import type { PreflightResult } from './preflight-result';
 
 /** What the binlog has to be set to. */
-export function checkSettings(settings: ReadonlyMap<string, string>, { faults, warnings }: PreflightResult): void {
+export function checkSettings(
+  settings: ReadonlyMap<string, string>,
+  { faults, warnings }: PreflightResult,
+): void {
   if (settings.get('log_bin') === 'OFF') {
     faults.push({
       subject: 'log_bin',

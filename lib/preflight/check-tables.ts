@@ -31,10 +31,13 @@ export async function checkTables(
     }
     const [db, table] = [toRegExp(rule.db), toRegExp(rule.table)];
     const matching = existing.filter(
-      (each) => db.test(each.schema) && table.test(each.table) && config.rules.find(each.schema, each.table) === rule,
+      (each) =>
+        db.test(each.schema) && table.test(each.table) && config.rules.find(each.schema, each.table) === rule,
     );
     if (matching.length === 0) {
-      result.warnings.push(`tables[${rule.index}] (${rule.db}.${rule.table}) matches no table that can be seen yet`);
+      result.warnings.push(
+        `tables[${rule.index}] (${rule.db}.${rule.table}) matches no table that can be seen yet`,
+      );
     }
     for (const each of matching.slice(0, MAX_TABLES_CHECKED)) {
       const definition = await loadTableDefinition(control, server.flavor, each.schema, each.table);
@@ -99,7 +102,9 @@ function checkKeys(
   }
   if (rowImage === 'FULL') return;
   const left = definition.columns.filter((column) => isLeftOut(column, definition, rowImage));
-  const lacking = left.filter((column) => keyColumns?.includes(column.name) ?? true).map((column) => column.name);
+  const lacking = left
+    .filter((column) => keyColumns?.includes(column.name) ?? true)
+    .map((column) => column.name);
   if (lacking.length === 0) return;
   faults.push({
     subject,
@@ -128,7 +133,9 @@ function keyFix(rule: TableRule, columns: readonly string[]): string {
       : rule.key.kind === 'default'
         ? (rule.key.fields ?? [])
         : [];
-  const near = wanted.filter((column) => !columns.includes(column)).flatMap((column) => nearMisses(column, columns));
+  const near = wanted
+    .filter((column) => !columns.includes(column))
+    .flatMap((column) => nearMisses(column, columns));
   if (near.length > 0) return `Did you mean ${near.map((column) => `\`${column}\``).join(', ')}?`;
   return 'Set `keyFields` or `key` to columns that tell the rows apart, or add a primary key';
 }

@@ -11,5 +11,7 @@ export async function currentUser(control: ControlConnection): Promise<string> {
 /** Codes that MySQL and MariaDB answer with when a grant is missing. */
 export function isDenied(error: unknown): boolean {
   const code = sqlErrorCode(error) ?? '';
-  return /^ER_(SPECIFIC_ACCESS_DENIED|ACCESS_DENIED|DBACCESS_DENIED|TABLEACCESS_DENIED|COLUMNACCESS_DENIED)/.test(code);
+  return /^ER_(SPECIFIC_ACCESS_DENIED|ACCESS_DENIED|DBACCESS_DENIED|TABLEACCESS_DENIED|COLUMNACCESS_DENIED)/.test(
+    code,
+  );
 }

@@ -1,3 +1,4 @@
+import type { BinlogPosition } from '../binlog/position';
 import type { ConfigurationFault } from '../errors/configuration.error';
 
 /** What a look at the source brought to light. */
@@ -6,4 +7,6 @@ export interface PreflightResult {
   readonly faults: ConfigurationFault[];
   /** It works, but somebody should know. */
   readonly warnings: string[];
+  /** Where the source was at that moment, where we may see it. */
+  position?: BinlogPosition;
 }

@@ -50,7 +50,7 @@ describe('npm run demo', () => {
       child.kill(signal);
       expect((await end).code).toBe(0);
       // Cut off or ended, as long as it did not hold up the end.
-    await events.text().catch(() => undefined);
+      await events.text().catch(() => undefined);
       await expect(fetch(page)).rejects.toThrow('fetch failed');
       await expect(fetch(`http://127.0.0.1:${redisPort}`)).rejects.toThrow('fetch failed');
     },

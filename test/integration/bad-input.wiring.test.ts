@@ -4,13 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RedisModule } from '@liaoliaots/nestjs-redis';
 import { Inject, Injectable } from '@nestjs/common';
-import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
 import type { ChangeEvent, TableStrategy } from '../../lib';
 import { CacheflowConfigurationError, CacheflowModule, OnBinlog } from '../../lib';
 import type { AppOptions } from '../support/app';
 import { bootApp } from '../support/app';
-import { Stage } from '../support/each-sql';
+import { connectRedis, Stage } from '../support/each-sql';
 import { faultLines, refusedBoot } from '../support/refused-boot';
 import { startMysql, startRedis } from '../support/servers';
 
@@ -21,7 +20,7 @@ const stage = new Stage('mysql');
 
 beforeAll(async () => {
   [stage.sql, stage.redisServer] = await Promise.all([startMysql(), startRedis()]);
-  stage.redis = new Redis(stage.redisServer.port);
+  stage.redis = connectRedis(stage.redisServer);
   await stage.sql.query(
     'CREATE DATABASE shop; CREATE TABLE shop.users (id INT PRIMARY KEY, name VARCHAR(50))',
   );
@@ -40,7 +39,7 @@ function options(more: Partial<AppOptions> = {}): AppOptions {
   return stage.options({ tables: [{ db: 'shop', table: 'users' }], ...more });
 }
 
-it('works over a namespace of nestjs-redis, and leaves that client open', async () => {
+it('works over a namespace of nestjs-redis', async () => {
   const config = { namespace: 'cache', port: stage.redisServer.port };
   const redis = RedisModule.forRoot({
     readyLog: false,

@@ -50,6 +50,13 @@ export class Stage {
   }
 }
 
+/** A client that outlives the outages which tests make, and says nothing about them. */
+export function connectRedis(server: RedisServer): Redis {
+  const client = new Redis({ port: server.port, maxRetriesPerRequest: null });
+  client.on('error', () => undefined);
+  return client;
+}
+
 export interface StageOptions {
   /** Further arguments of the SQL server. */
   readonly sql?: (kind: 'mysql' | 'mariadb') => SqlServerOptions;
@@ -66,7 +73,7 @@ export function describeEachSql(title: string, options: StageOptions, body: (sta
     const stage = new Stage(kind);
     beforeAll(async () => {
       [stage.sql, stage.redisServer] = await Promise.all([start(options.sql?.(kind)), startRedis()]);
-      stage.redis = new Redis(stage.redisServer.port);
+      stage.redis = connectRedis(stage.redisServer);
       if (options.schema) await stage.sql.query(options.schema);
     });
     afterEach(async () => {

@@ -19,6 +19,8 @@ function tableFaults(...entries: unknown[]): string[] {
   return faultsOf({ tables: entries });
 }
 
+const makeKey = (): string => 'k';
+
 afterEach(() => vi.unstubAllEnvs());
 
 describe('the options', () => {
@@ -151,11 +153,11 @@ describe('an entry of `tables`', () => {
     [{ db: 'a', table: 'b', key: [] }, /^tables\[0\]\.key: the list is empty/],
     [{ db: 'a', table: 'b', key: 5 }, /^tables\[0\]\.key: it is neither a template nor a function/],
     [
-      { db: 'a', table: 'b', key: () => 'k' },
+      { db: 'a', table: 'b', key: makeKey },
       /^tables\[0\]\.match: a key function cannot be turned around.* \| Set `match`.*'profile:\*'/,
     ],
     [
-      { db: 'a', table: 'b', key: () => 'k', match: '' },
+      { db: 'a', table: 'b', key: makeKey, match: '' },
       /^tables\[0\]\.match: a key function cannot be turned/,
     ],
     [{ db: 'a', table: 'b', match: 'x:*' }, /^tables\[0\]\.match: only a key function needs it/],
