@@ -36,7 +36,7 @@ class Demo {
     this.app = await createApp(config, { logLevels: ['fatal', 'error', 'warn'] });
     await this.app.listen(options.check ? 0 : await choosePort(options.port), '127.0.0.1');
     const url = await this.app.getUrl();
-    // Where a first start begins is known only once the tail has connected, a moment after the app is up.
+    // Once the tail has connected: what is measured and shown is a change, not the first connection.
     await this.app.get(CacheflowService).caughtUp();
     if (options.check) {
       const millis = await timeOneInvalidation(url, sql, redis);

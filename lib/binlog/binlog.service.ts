@@ -204,7 +204,6 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
       queue,
       position,
       store,
-      keeper,
       projection: (table, place) =>
         this.events.wants(table) ? undefined : this.strategy.columnsNeeded(table, place),
     });

@@ -22,8 +22,14 @@ export interface StreamSink {
   broken(error: Error): void;
 }
 
-/** Statements that change rows without row events: a session writes them with binlog_format=STATEMENT. */
-const CHANGES_ROWS = /^\s*(?:\/\*.*?\*\/\s*)*(?:INSERT|UPDATE|DELETE|REPLACE|LOAD|WITH)\b/i;
+/**
+ * Statements inside a transaction that belong there when rows are logged. Any other one was logged instead of its
+ * rows, by a session with binlog_format=STATEMENT; a SELECT among them calls a function that writes.
+ */
+const CHANGES_NO_ROWS =
+  /^(?:\s|\/\*(?!M?!)(?:[^*]|\*(?!\/))*\*\/|(?:--\s|#).*\n)*(?:SAVEPOINT|ROLLBACK|RELEASE|XA|CREATE|ALTER|DROP|RENAME)\b/i;
+const STATEMENT_LOGGED =
+  'A statement was logged instead of its rows: set binlog_format = ROW in every session';
 
 /** One replication connection: turns its packets into transactions. A broken one is replaced, never mended. */
 export class BinlogSource {
@@ -136,6 +142,11 @@ export class BinlogSource {
       case EventType.QUERY:
         this.onQuery(header, readQuery(buffer, header).statement);
         return true;
+      case EventType.EXECUTE_LOAD_QUERY:
+        // LOAD DATA by a session with binlog_format=STATEMENT.
+        this.advance(header);
+        this.flushAll(STATEMENT_LOGGED);
+        return true;
       case EventType.XA_PREPARE:
         this.onXaPrepare(buffer, header);
         return true;
@@ -200,9 +211,7 @@ export class BinlogSource {
       this.commit(header);
     } else {
       this.advance(header);
-      if (CHANGES_ROWS.test(statement)) {
-        this.flushAll('A statement was logged instead of its rows: set binlog_format = ROW in every session');
-      }
+      if (!CHANGES_NO_ROWS.test(statement)) this.flushAll(STATEMENT_LOGGED);
     }
   }
 
@@ -292,7 +301,10 @@ export class BinlogSource {
     this.transaction.end({ file: this.file, offset: this.offset });
   }
 
-  /** An event that belongs to no transaction moves the position only. */
+  /**
+   * An event that belongs to no transaction moves the position only. Each stream begins with some, so that the
+   * checkpoint of a first start is saved before its first change.
+   */
   private standalone(header: EventHeader): void {
     const before = this.offset;
     this.advance(header);

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { Connection } from 'mysql2';
 import type ZongJi from '@vlasky/zongji';
 import type { BinlogEvent } from '@vlasky/zongji';
@@ -40,7 +41,7 @@ interface Packet {
 }
 /** zongji's replication connection: mysql2's, with the parts that its types leave out. */
 interface RawConnection {
-  threadId: number;
+  readonly stream: Socket;
   query(sql: string, callback?: (error: Error | null) => void): void;
   addCommand(command: BinlogCommand): unknown;
   pause(): void;
@@ -76,19 +77,21 @@ export async function openReplicationSession(
   const { default: ZongJiClass } = await loadZongji();
   options.signal?.throwIfAborted();
   const zongji: ZongJi = new ZongJiClass(options.control);
-  // zongji makes the replication connection out of the control connection's settings.
+  const internals = zongji as unknown as { connection: RawConnection | null; useChecksum: boolean };
   let closed = false;
   const close = (): void => {
     if (closed) return;
     closed = true;
+    const { connection } = internals;
     zongji.stop();
+    // It only says goodbye; mysql2 would read on, and print a warning about the server's last words.
+    connection?.stream.destroy();
   };
   const fail = (error: Error): void => {
     if (closed) return;
     close();
     listener.onError(error);
   };
-  const internals = zongji as unknown as { connection: RawConnection; useChecksum: boolean };
 
   return new Promise((resolve, reject) => {
     let ready = false;
@@ -108,13 +111,14 @@ export async function openReplicationSession(
       ready = true;
       resolve({
         checksum: internals.useChecksum,
-        pause: () => closed || internals.connection.pause(),
-        resume: () => closed || internals.connection.resume(),
+        pause: () => closed || connection.pause(),
+        resume: () => closed || connection.resume(),
         close,
       });
     });
+    // zongji makes the replication connection out of the control connection's settings.
     zongji.start({ serverId: options.serverId, ...toZongjiStart(options.start) });
-    const connection = internals.connection;
+    const connection = internals.connection as RawConnection;
     // Sent before the dump command, because mysql2 keeps the order. Nanoseconds; without it an idle source
     // is silent, and nobody could tell it from a dead one. MySQL reads the new name, MariaDB the old one.
     const nanos = options.heartbeatMillis * 1_000_000;

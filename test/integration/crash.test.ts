@@ -2,7 +2,6 @@ import { createPool } from 'mysql2/promise';
 import { expect, it } from 'vitest';
 import { describeEachSql } from '../support/each-sql';
 import type { TailProcess } from '../support/spawn-tail';
-import { spawnTail } from '../support/spawn-tail';
 import { waitFor } from '../support/wait-for';
 
 const SCHEMA = `
@@ -25,7 +24,7 @@ describeEachSql('an application that dies', { schema: SCHEMA }, (stage) => {
     });
     const ids = Array.from({ length: ROWS }, (_, id) => id);
     await stage.sql.query('INSERT INTO crash.aside VALUES ?', [ids.map((id) => [id, 0])]);
-    let tail: TailProcess = await spawnTail(options);
+    let tail: TailProcess = await stage.spawn(options);
     await tail.caughtUp();
 
     const pool = createPool({ ...stage.sql.connectionOptions(), connectionLimit: WRITERS });
@@ -51,7 +50,7 @@ describeEachSql('an application that dies', { schema: SCHEMA }, (stage) => {
       await tail.kill();
       const after = writes;
       await waitFor(() => writes > after + 20, { message: 'writes while it is gone' });
-      tail = await spawnTail(options);
+      tail = await stage.spawn(options);
     }
     await waitFor(() => fresh.size === 0, { message: 'all keys to be cached once', timeoutMillis: 30_000 });
     writing = false;
@@ -73,7 +72,7 @@ describeEachSql('an application that dies', { schema: SCHEMA }, (stage) => {
       `INSERT INTO crash.thousand VALUES ${Array.from({ length: 1_000 }, (_, n) => `(${n})`).join()}`,
     );
     const options = { ...stage.options({ tables: [{ db: 'crash', table: 'big' }] }), countEvents: true };
-    const tail = await spawnTail(options);
+    const tail = await stage.spawn(options);
     await tail.caughtUp();
     const sample = Array.from({ length: 1_000 }, (_, n) => `crash:big:${n * 1_000 + 7}`);
     await stage.cache(...sample);

@@ -354,10 +354,10 @@ describeEachSql('@OnBinlog', { schema: SCHEMA }, (stage) => {
     expect(app.log.join('\n')).toContain('Listener.onOrder failed 3 times');
     expect(app.log.join('\n')).not.toContain('secret');
     expect(app.cacheflow.status().counters).toMatchObject({ handlerFailures: 1, errors: 1, events: 3 });
-    const { position, checkpoint } = await waitFor(() => {
-      const status = app.cacheflow.status();
-      return status.checkpoint?.offset === status.position?.offset && status;
-    });
+    await waitFor(
+      () => app.cacheflow.status().checkpoint?.offset === app.cacheflow.status().position?.offset,
+    );
+    const { position, checkpoint } = app.cacheflow.status();
     expect(checkpoint).toEqual(position);
   });
 
@@ -371,7 +371,6 @@ describeEachSql('@OnBinlog', { schema: SCHEMA }, (stage) => {
       }
     }
     const handlers = { queueSize: 10, concurrency: 2 };
-    // One row a batch would be one checkpoint each; the bound of the queue keeps memory in check as well.
     const app = await stage.app(
       { tables: TABLES, handlers, queue: { maxRows: 5 } },
       { providers: [Listener] },

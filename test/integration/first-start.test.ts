@@ -1,6 +1,5 @@
 import { expect, it } from 'vitest';
 import { describeEachSql } from '../support/each-sql';
-import { spawnTail } from '../support/spawn-tail';
 
 const SCHEMA = 'CREATE DATABASE user; CREATE TABLE user.users (id INT PRIMARY KEY, name VARCHAR(50));';
 const TABLES = [{ db: 'user', table: 'users' }];
@@ -18,12 +17,12 @@ describeEachSql('the first start', { schema: SCHEMA }, (stage) => {
 
   it('begins at the same place again when it was killed before its first change (promise 1)', async () => {
     const options = stage.options({ tables: TABLES });
-    const first = await spawnTail(options);
+    const first = await stage.spawn(options);
     await first.caughtUp();
     await first.kill();
     await stage.cache('user:users:2');
     await stage.sql.query("INSERT INTO user.users VALUES (2, 'b')");
-    const second = await spawnTail(options);
+    const second = await stage.spawn(options);
     await second.caughtUp();
     expect(await stage.redis.get('user:users:2')).toBeNull();
     expect(await second.close()).toBe(0);

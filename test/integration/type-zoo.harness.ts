@@ -58,11 +58,15 @@ export const TIME_ZONE = 'Europe/Berlin';
 /** All rows of a table, in the order of their ids, as mysql2 reads them under one variant. */
 type Snapshot = Row[];
 
-/** What happened to a table: three states of it, and the row events between them. */
-export interface History {
+/** A table's row events, and how to read them. */
+export interface Recording {
   map: TableMap;
   columns: Column[];
   events: RawEvent[];
+}
+
+/** What happened to a table: three states of it, and the row events between them. */
+export interface History extends Recording {
   inserted: Map<Variant, Snapshot>;
   updated: Map<Variant, Snapshot>;
 }
@@ -96,10 +100,15 @@ export class Zoo {
   }
 
   /** Inserts all rows in one statement, updates each to the next one's values, deletes all. */
-  async live(name: string, table: ZooTable, settings: { metadata: string; image: string }): Promise<History> {
+  async live(
+    name: string,
+    table: ZooTable,
+    settings: { metadata: string; image: string },
+    tableOptions = '',
+  ): Promise<History> {
     await this.server.query(`SET GLOBAL binlog_row_metadata = '${settings.metadata}'`);
     await this.writer.query(`SET SESSION binlog_row_image = '${settings.image}'`);
-    await this.createTable(name, table);
+    await this.createTable(name, table, tableOptions);
     const from = await binlogPosition(this.writer);
     await this.insertAll(name, table);
     const inserted = await this.snapshots(name);
@@ -110,15 +119,19 @@ export class Zoo {
     return { ...(await this.resolve(name, events)), inserted, updated };
   }
 
-  async run(sql: string): Promise<void> {
-    await this.writer.query(sql);
+  /** Makes a table and keeps what the statements after that do to it. */
+  async capture(name: string, create: string, statements: string[]): Promise<Recording> {
+    await this.writer.query(create);
+    const from = await binlogPosition(this.writer);
+    for (const statement of statements) await this.writer.query(statement);
+    return this.resolve(name, await readBinlog(this.server.connectionOptions(), from));
   }
 
-  private async createTable(name: string, table: ZooTable): Promise<void> {
+  private async createTable(name: string, table: ZooTable, tableOptions: string): Promise<void> {
     const columns = Object.entries(table).map(([column, { type }]) => `\`${column}\` ${type}`);
     await this.writer.query(`DROP TABLE IF EXISTS \`${name}\``);
     await this.writer.query(
-      `CREATE TABLE \`${name}\` (id INT PRIMARY KEY AUTO_INCREMENT, ${columns.join(', ')}) DEFAULT CHARSET utf8mb4`,
+      `CREATE TABLE \`${name}\` (id INT PRIMARY KEY AUTO_INCREMENT, ${columns.join(', ')}) DEFAULT CHARSET utf8mb4 ${tableOptions}`,
     );
   }
 
@@ -149,7 +162,7 @@ export class Zoo {
     return snapshots;
   }
 
-  private async resolve(name: string, events: RawEvent[]) {
+  private async resolve(name: string, events: RawEvent[]): Promise<Recording> {
     const maps = events
       .filter((event) => event.type === 19)
       .map((event) => parseTableMap(event.buffer, event.start, event.end));
@@ -164,9 +177,9 @@ export class Zoo {
   }
 }
 
-/** All rows of a history, one decoder for all of its events. */
+/** All rows of a recording, one decoder for all of its events. */
 export function decodeAll(
-  history: History,
+  history: Recording,
   options: ValueOptions,
   wanted?: ReadonlySet<string>,
 ): RowImages[] {

@@ -323,9 +323,9 @@ const DOCUMENTS = [
   `"${'y'.repeat(20_000)}"`,
   `"${'z'.repeat(70_000)}"`,
   `[${Array.from({ length: 500 }, (_, i) => i * 100).join(',')}]`,
-  `[${Array.from({ length: 30_000 }, (_, i) => i * 3).join(',')}]`,
+  `[${Array.from({ length: 12_000 }, (_, i) => 100_000 + i).join(',')}]`,
   manyMembers(300),
-  manyMembers(5_000),
+  manyMembers(3_000),
 ];
 
 /** As a literal for a MySQL JSON column. */

@@ -4,6 +4,8 @@ import type { AppOptions, TestApp } from './app';
 import { startApp } from './app';
 import type { ModuleMetadata } from '@nestjs/common';
 import type { RedisServer, SqlServer, SqlServerOptions } from './servers';
+import type { TailProcess } from './spawn-tail';
+import { spawnTail } from './spawn-tail';
 import { startMariadb, startMysql, startRedis } from './servers';
 
 /** Real servers for the tests of one `describe`, and apps on them that are closed after each test. */
@@ -12,6 +14,7 @@ export class Stage {
   redisServer!: RedisServer;
   redis!: Redis;
   private readonly apps: TestApp[] = [];
+  private readonly processes: TailProcess[] = [];
 
   constructor(readonly kind: 'mysql' | 'mariadb') {}
 
@@ -45,7 +48,15 @@ export class Stage {
     await this.redis.mset(...keys.flatMap((key) => [key, 'cached']));
   }
 
+  /** Boots an app in a process of its own; killed after the test, unless it has ended. */
+  async spawn(options: Parameters<typeof spawnTail>[0]): Promise<TailProcess> {
+    const tail = await spawnTail(options);
+    this.processes.push(tail);
+    return tail;
+  }
+
   async closeApps(): Promise<void> {
+    for (const { child } of this.processes.splice(0)) child.kill('SIGKILL');
     for (const app of this.apps.splice(0)) await app.close();
   }
 }
