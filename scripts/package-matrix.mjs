@@ -22,7 +22,8 @@ process.on('exit', () => {
   rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
 });
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-  process.once(signal, () => process.exit(128 + constants.signals[signal]));
+  // Stays in place, since npm and run.mjs may both pass the same signal on.
+  process.on(signal, () => process.exit(128 + constants.signals[signal]));
 }
 
 const counts = { passed: 0, failed: 0 };

@@ -68,6 +68,8 @@ export class ControlConnection {
       return connection;
     } catch (error) {
       connection.close();
+      // In the middle of a handshake the server's last words would be printed by mysql2 as a warning.
+      connection.socket.destroy();
       throw error;
     }
   }
@@ -140,7 +142,11 @@ export class ControlConnection {
     this.closing.abort(this.broken);
     this.raw.destroy();
     // It only says goodbye; a frozen server never answers, and must not keep the process alive.
-    (this.raw as unknown as { stream: Socket }).stream.unref();
+    this.socket.unref();
+  }
+
+  private get socket(): Socket {
+    return (this.raw as unknown as { stream: Socket }).stream;
   }
 }
 

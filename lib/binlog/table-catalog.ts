@@ -31,7 +31,7 @@ const NO_TABLE = 0xffffff;
  */
 export class TableCatalog {
   private readonly entries = new Map<number, { bytes: Buffer; resolved: Resolved }>();
-  private charsets: ReadonlyMap<number, string> | undefined;
+  private charsets: ReadonlyMap<number, string> = new Map();
 
   constructor(
     private readonly control: ControlConnection,
@@ -40,6 +40,11 @@ export class TableCatalog {
     private readonly values: ValueOptions,
     private readonly projection: Projection,
   ) {}
+
+  /** Asks beforehand what every table needs, so that the first change is not held up by it. */
+  async warmUp(): Promise<void> {
+    this.charsets = await loadCharsets(this.control);
+  }
 
   /** Takes note of a table map. Returns it when its table has to be loaded first. */
   see(buffer: Buffer, start: number, end: number): TableMap | undefined {
@@ -54,7 +59,6 @@ export class TableCatalog {
 
   /** Resolves a watched table with the help of the source. Rejects when the source does not answer. */
   async load(map: TableMap, bytes: Buffer): Promise<void> {
-    this.charsets ??= await loadCharsets(this.control);
     const definition = await loadTableDefinition(this.control, this.flavor, map.schema, map.table);
     this.remember(map.tableId, bytes, this.resolve(map, definition));
   }
@@ -69,7 +73,7 @@ export class TableCatalog {
     const base = { schema: map.schema, table: map.table };
     try {
       const columns = resolveColumns(map, definition && [...definition.columns], (id) =>
-        this.charsets?.get(id),
+        this.charsets.get(id),
       );
       const primaryKey =
         map.primaryKey?.map((index) => columns[index]?.name ?? '') ?? definition?.primaryKey ?? [];

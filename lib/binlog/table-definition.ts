@@ -9,6 +9,18 @@ export interface TableDefinition {
   readonly primaryKey: readonly string[];
 }
 
+const COLUMNS = `
+  SELECT COLUMN_NAME AS name, DATA_TYPE AS dataType, COLUMN_TYPE AS columnType, CHARACTER_SET_NAME AS charset,
+         NUMERIC_SCALE AS numericScale, EXTRA AS extra
+    FROM INFORMATION_SCHEMA.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? ORDER BY ORDINAL_POSITION`;
+const PRIMARY_KEY = `
+  SELECT COLUMN_NAME AS name FROM INFORMATION_SCHEMA.STATISTICS
+   WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? AND INDEX_NAME = 'PRIMARY' ORDER BY SEQ_IN_INDEX`;
+/** MariaDB's JSON is a text column with a check. */
+const COLUMN_CHECKS = `
+  SELECT CHECK_CLAUSE AS clause FROM INFORMATION_SCHEMA.CHECK_CONSTRAINTS
+   WHERE CONSTRAINT_SCHEMA = ? AND TABLE_NAME = ? AND LEVEL = 'Column'`;
+
 /** The definition of a table, or undefined when it does not exist (or may not be seen). Needs SELECT on it. */
 export async function loadTableDefinition(
   control: ControlConnection,
@@ -16,46 +28,33 @@ export async function loadTableDefinition(
   schema: string,
   table: string,
 ): Promise<TableDefinition | undefined> {
-  const columns = await control.query(
-    `SELECT COLUMN_NAME AS name, DATA_TYPE AS dataType, COLUMN_TYPE AS columnType, CHARACTER_SET_NAME AS charset,
-            NUMERIC_SCALE AS numericScale, EXTRA AS extra
-       FROM INFORMATION_SCHEMA.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? ORDER BY ORDINAL_POSITION`,
-    [schema, table],
-  );
+  const [columns, primaryKey, checks] = await Promise.all([
+    control.query(COLUMNS, [schema, table]),
+    control.query(PRIMARY_KEY, [schema, table]),
+    flavor === 'mariadb' ? control.query(COLUMN_CHECKS, [schema, table]) : [],
+  ]);
   if (columns.length === 0) return undefined;
-  const primaryKey = await control.query(
-    `SELECT COLUMN_NAME AS name FROM INFORMATION_SCHEMA.STATISTICS
-      WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? AND INDEX_NAME = 'PRIMARY' ORDER BY SEQ_IN_INDEX`,
-    [schema, table],
-  );
-  const checks = flavor === 'mariadb' ? await loadColumnChecks(control, schema, table) : [];
-  return {
-    columns: columns.map((row) => ({
-      name: String(row['name']),
-      json: checks.some((check) => isJsonCheck(check, String(row['name']))),
+  const definitions = columns.map((row): ColumnDefinition => {
+    const name = String(row['name']);
+    const extra = String(row['extra']);
+    return {
+      name,
       dataType: String(row['dataType']).toLowerCase(),
       columnType: String(row['columnType']),
       charset: row['charset'] === null ? null : String(row['charset']),
       numericScale: row['numericScale'] === null ? null : Number(row['numericScale']),
-      generated: /GENERATED/i.test(String(row['extra'])) && !/DEFAULT_GENERATED/i.test(String(row['extra'])),
-      invisible: /INVISIBLE/i.test(String(row['extra'])),
-    })),
-    primaryKey: primaryKey.map((row) => String(row['name'])),
+      // DEFAULT_GENERATED is MySQL's word for a default that is an expression.
+      generated: /(?<!DEFAULT_)GENERATED/i.test(extra),
+      invisible: /INVISIBLE/i.test(extra),
+      json: checks.some(({ clause }) => isJsonCheck(String(clause), name)),
+    };
+  });
+  const invisible = definitions.filter((column) => column.invisible).map((column) => column.name);
+  const keyColumns = primaryKey.map((row) => String(row['name']));
+  return {
+    columns: definitions,
+    primaryKey: keyColumns.some((name) => invisible.includes(name)) ? [] : keyColumns,
   };
-}
-
-/** MariaDB's JSON is a text column with a check. */
-async function loadColumnChecks(
-  control: ControlConnection,
-  schema: string,
-  table: string,
-): Promise<string[]> {
-  const rows = await control.query(
-    `SELECT CHECK_CLAUSE AS clause FROM INFORMATION_SCHEMA.CHECK_CONSTRAINTS
-      WHERE CONSTRAINT_SCHEMA = ? AND TABLE_NAME = ? AND LEVEL = 'Column'`,
-    [schema, table],
-  );
-  return rows.map((row) => String(row['clause']));
 }
 
 /** Character set names by collation id, as the server numbers them. */

@@ -209,6 +209,7 @@ export class Tail {
       config.mysql,
       (table) => this.context.projection(table, source.readUpTo),
     );
+    await catalog.warmUp();
     const source: BinlogSource = new BinlogSource(
       control,
       catalog,

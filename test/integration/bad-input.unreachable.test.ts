@@ -44,12 +44,8 @@ describeEachSql('a server that is away at the start', { schema: SCHEMA }, (stage
     const app = await stage.boot({ tables: [{ db: 'shop', table: 'users', key: 'user:{nmae}' }], reconnect });
     const waiting = app.cacheflow.caughtUp().catch((error: unknown) => error);
     await stage.sql.start();
-    const failed = await waitFor(
-      () => app.errors.find((error) => error instanceof CacheflowConfigurationError),
-      {
-        message: 'the tail to fail',
-      },
-    );
+    await waitFor(() => app.cacheflow.status().state === 'failed', { message: 'the tail to fail' });
+    const failed = app.errors.find((error) => error instanceof CacheflowConfigurationError)!;
     expect(failed.message).toMatch(
       /1 fault:\n.*no key can be made: it has no column `nmae`.*\n {4}Fix: Did you mean `name`\?/,
     );

@@ -16,9 +16,21 @@ export function floatReader({ map, fixedScale }: Column): Reader {
     : (cursor) => asMysql2Reads(readDouble(cursor));
 }
 
-function toFixedScale(value: number, scale: number): number {
+/** Rounds to this many digits after the point, a tie to the even digit. */
+export function toFixedScale(value: number, scale: number): number {
   // toFixed forgets the sign of zero, the server does not.
-  return value === 0 ? value : parseNumber(value.toFixed(scale));
+  if (value === 0) return value;
+  const text = value.toFixed(scale);
+  if (!isTie(value, scale) || /[02468]$/.test(text)) return parseNumber(text);
+  // toFixed rounds a tie away from zero: one digit more ends in the 5, and before it stands the even digit.
+  return parseNumber(value.toFixed(scale + 1).slice(0, -1).replace(/\.$/, ''));
+}
+
+/** More digits than a double has, so that a 5 with nothing but zeros behind it is exact. */
+const BEYOND_DOUBLE = 25;
+
+function isTie(value: number, scale: number): boolean {
+  return value.toFixed(scale + 1).endsWith('5') && /50*$/.test(value.toFixed(scale + BEYOND_DOUBLE).slice(1 - BEYOND_DOUBLE - 1));
 }
 
 const bytes = new Uint8Array(8);

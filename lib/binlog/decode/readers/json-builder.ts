@@ -54,14 +54,14 @@ export const JSON_TEXT: JsonBuilder<string> = {
 };
 
 /**
- * The shortest exact digits, written out for 10^-15 up to 10^15 and with an exponent beyond (MySQL
+ * The shortest exact digits, with an exponent below 10^-15 and for whole numbers from 10^15 on (MySQL
  * `strings/dtoa.cc`, my_gcvt), and never like an integer.
  */
 export function doubleText(value: number): string {
+  if (Object.is(value, -0)) return '-0.0';
   const [mantissa, exponent] = value.toExponential().split('e') as [string, string];
   const power = Number(exponent);
-  if (Object.is(value, -0)) return '-0.0';
-  if (power < -15 || power >= 15) return `${mantissa}e${power}`;
+  if (power < -15 || (power >= 15 && Number.isInteger(value))) return `${mantissa}e${power}`;
   if (power >= -6) return Number.isInteger(value) ? `${value}.0` : String(value);
   const sign = value < 0 ? '-' : '';
   return `${sign}0.${'0'.repeat(-power - 1)}${mantissa.replace(/[-.]/g, '')}`;
