@@ -82,7 +82,8 @@ export function resolveConfig(options: CacheflowOptions): CacheflowConfig {
   const check = new OptionCheck();
   const given: CacheflowOptions = isObject(options)
     ? options
-    : (check.fault('options', 'they are missing', 'Pass an object to CacheflowModule.forRoot'), {} as CacheflowOptions);
+    : (check.fault('options', 'they are missing', 'Pass an object to CacheflowModule.forRoot'),
+      {} as CacheflowOptions);
   check.names('', given, OPTION_NAMES);
   const mysql = resolveMysql(check, given.mysql);
   const queue = group(check, 'queue', given.queue, { maxRows: 5_000, maxBytes: 32 * 1024 * 1024 });
@@ -130,14 +131,20 @@ class OptionCheck {
       this.fault(
         path ? `${path}.${name}` : name,
         'there is no such option',
-        near ? `Did you mean \`${near}\`?` : `Remove it; the options here are ${Object.keys(known).join(', ')}`,
+        near
+          ? `Did you mean \`${near}\`?`
+          : `Remove it; the options here are ${Object.keys(known).join(', ')}`,
       );
     }
   }
 
   positiveInteger(subject: string, value: unknown): boolean {
     if (typeof value === 'number' && Number.isInteger(value) && value > 0) return true;
-    this.fault(subject, 'it has to be a whole number above 0', 'Set it to one or leave it out for the default');
+    this.fault(
+      subject,
+      'it has to be a whole number above 0',
+      'Set it to one or leave it out for the default',
+    );
     return false;
   }
 
@@ -150,7 +157,11 @@ class OptionCheck {
 
 function resolveMysql(check: OptionCheck, given: unknown): { options: MysqlSourceOptions; serverId: number } {
   if (!isObject(given)) {
-    check.fault('mysql', 'it is missing', "Set it, e.g. { host: '127.0.0.1', port: 3306, user: 'cacheflow', password: '…' }");
+    check.fault(
+      'mysql',
+      'it is missing',
+      "Set it, e.g. { host: '127.0.0.1', port: 3306, user: 'cacheflow', password: '…' }",
+    );
     return { options: { user: '' }, serverId: 1 };
   }
   const options = given as unknown as MysqlSourceOptions;
@@ -161,7 +172,11 @@ function resolveMysql(check: OptionCheck, given: unknown): { options: MysqlSourc
     check.positiveInteger('mysql.connectTimeoutMillis', options.connectTimeoutMillis);
   }
   if (options.serverId !== undefined && !isServerId(options.serverId)) {
-    check.fault('mysql.serverId', 'it is no server id', 'Use a whole number from 1 to 4294967295, or leave it out');
+    check.fault(
+      'mysql.serverId',
+      'it is no server id',
+      'Use a whole number from 1 to 4294967295, or leave it out',
+    );
   }
   if (options.timezone !== undefined && !/^(local|Z|[+-]\d\d:\d\d)$/.test(options.timezone)) {
     check.fault('mysql.timezone', 'it is no time zone', "Use 'local', 'Z' or an offset such as '+08:00'");
@@ -170,7 +185,11 @@ function resolveMysql(check: OptionCheck, given: unknown): { options: MysqlSourc
   try {
     serverId = chooseServerId(options.serverId);
   } catch (error) {
-    check.fault('CACHEFLOW_SERVER_ID', (error as RangeError).message, 'Correct or unset the environment variable');
+    check.fault(
+      'CACHEFLOW_SERVER_ID',
+      (error as RangeError).message,
+      'Correct or unset the environment variable',
+    );
   }
   return { options, serverId };
 }
@@ -188,7 +207,8 @@ function resolveRedis(check: OptionCheck, given: unknown): RedisSource {
   if (typeof given === 'string' && !/^(rediss?|unix):|^\//.test(given)) {
     check.fault('redis', 'the string is no URL', "Write e.g. 'redis://127.0.0.1:6379/0'");
   }
-  if (isObject(given) && !isRedisClient(given) && 'namespace' in given) check.text('redis.namespace', given['namespace']);
+  if (isObject(given) && !isRedisClient(given) && 'namespace' in given)
+    check.text('redis.namespace', given['namespace']);
   return given as RedisSource;
 }
 
@@ -241,7 +261,15 @@ function resolveTable(check: OptionCheck, given: unknown, index: number): TableR
   }
   const key = resolveKey(check, path, entry);
   if (!named || !key) return undefined;
-  return { index, db: entry.db, table: entry.table, strategy, key, prefix: entry.prefix ?? '', ttlSeconds: entry.ttlSeconds };
+  return {
+    index,
+    db: entry.db,
+    table: entry.table,
+    strategy,
+    key,
+    prefix: entry.prefix ?? '',
+    ttlSeconds: entry.ttlSeconds,
+  };
 }
 
 function resolveKey(check: OptionCheck, path: string, entry: TableOptions): KeySource | undefined {
@@ -261,10 +289,15 @@ function resolveKey(check: OptionCheck, path: string, entry: TableOptions): KeyS
     return { kind: 'function', make: key, match };
   }
   if (match.length > 0) {
-    check.fault(`${path}.match`, 'only a key function needs it', 'Leave it out: patterns are derived from templates');
+    check.fault(
+      `${path}.match`,
+      'only a key function needs it',
+      'Leave it out: patterns are derived from templates',
+    );
   }
   if (key !== undefined) return resolveTemplates(check, `${path}.key`, key);
-  const named = Array.isArray(keyFields) && keyFields.length > 0 && keyFields.every((field) => typeof field === 'string');
+  const named =
+    Array.isArray(keyFields) && keyFields.length > 0 && keyFields.every((field) => typeof field === 'string');
   if (keyFields !== undefined && !named) {
     check.fault(`${path}.keyFields`, 'it is no list of columns', "Write e.g. ['tenant_id', 'id']");
   }
@@ -292,11 +325,18 @@ function resolveStartAt(check: OptionCheck, given: unknown): StartAt {
   if (isObject(given) && typeof given['file'] === 'string' && Number.isInteger(given['offset'])) {
     return { file: given['file'], offset: Number(given['offset']) };
   }
-  check.fault('startAt', 'it is no place in a binlog', "Use 'latest', 'earliest', { file, offset } or { gtidSet }");
+  check.fault(
+    'startAt',
+    'it is no place in a binlog',
+    "Use 'latest', 'earliest', { file, offset } or { gtidSet }",
+  );
   return 'latest';
 }
 
-function resolveCheckpoint(check: OptionCheck, given: CacheflowOptions['checkpoint']): CacheflowConfig['checkpoint'] {
+function resolveCheckpoint(
+  check: OptionCheck,
+  given: CacheflowOptions['checkpoint'],
+): CacheflowConfig['checkpoint'] {
   if (given === undefined || given === 'redis' || typeof given === 'function') return given ?? 'redis';
   if (isObject(given)) {
     if ('file' in given && typeof given.file === 'string' && given.file !== '') return { file: given.file };
@@ -308,7 +348,12 @@ function resolveCheckpoint(check: OptionCheck, given: CacheflowOptions['checkpoi
 }
 
 /** A group of optional positive whole numbers, with their defaults. */
-function group<T extends Record<string, number>>(check: OptionCheck, path: string, given: unknown, defaults: T): T {
+function group<T extends Record<string, number>>(
+  check: OptionCheck,
+  path: string,
+  given: unknown,
+  defaults: T,
+): T {
   if (given === undefined) return defaults;
   if (!isObject(given)) {
     check.fault(path, 'it is no object', 'Write an object or leave it out');
@@ -332,4 +377,3 @@ function dropUndefined(object: Record<string, unknown>): Record<string, unknown>
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;
 }
-

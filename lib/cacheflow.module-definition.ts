@@ -4,10 +4,11 @@ import type { CacheflowExtras, CacheflowOptions } from './cacheflow.options';
 
 const extras: Required<CacheflowExtras> = { name: DEFAULT_NAME, isGlobal: true };
 
-export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModuleBuilder<CacheflowOptions>({
-  moduleName: 'Cacheflow',
-})
-  .setClassMethodName('forRoot')
-  .setFactoryMethodName('createCacheflowOptions')
-  .setExtras(extras, (definition) => definition)
-  .build();
+export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
+  new ConfigurableModuleBuilder<CacheflowOptions>({
+    moduleName: 'Cacheflow',
+  })
+    .setClassMethodName('forRoot')
+    .setFactoryMethodName('createCacheflowOptions')
+    .setExtras(extras, (definition) => definition)
+    .build();

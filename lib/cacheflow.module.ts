@@ -31,7 +31,10 @@ export class CacheflowModule extends ConfigurableModuleClass {
 
   /** As `forRoot`, with options from a factory, a class or an existing provider; `name` and `isGlobal` stand beside. */
   static override forRootAsync(options: CacheflowAsyncOptions): DynamicModule {
-    return assemble(super.forRootAsync(options as Parameters<typeof ConfigurableModuleClass.forRootAsync>[0]), options);
+    return assemble(
+      super.forRootAsync(options as Parameters<typeof ConfigurableModuleClass.forRootAsync>[0]),
+      options,
+    );
   }
 }
 
@@ -39,7 +42,8 @@ export class CacheflowModule extends ConfigurableModuleClass {
 function assemble(definition: DynamicModule, extras: CacheflowExtras | undefined): DynamicModule {
   const name = extras?.name ?? DEFAULT_NAME;
   const token = getCacheflowToken(name);
-  const named: Provider[] = token === CacheflowService ? [] : [{ provide: token, useExisting: CacheflowService }];
+  const named: Provider[] =
+    token === CacheflowService ? [] : [{ provide: token, useExisting: CacheflowService }];
   return {
     ...definition,
     global: extras?.isGlobal ?? true,

@@ -17,7 +17,9 @@ export class SourceNames {
       this.discovery
         .getProviders()
         .map((wrapper) => wrapper.instance as unknown)
-        .filter((instance): instance is SourceNames => instance instanceof SourceNames && instance.name === name),
+        .filter(
+          (instance): instance is SourceNames => instance instanceof SourceNames && instance.name === name,
+        ),
     );
     if (namesakes.size < 2) return [];
     return [

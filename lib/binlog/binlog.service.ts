@@ -21,9 +21,9 @@ import { RedisConnection } from '../redis/redis-connection';
 import { SourceNames } from '../source-names';
 import { CustomStrategies } from '../strategy/custom-strategies';
 import { StrategyService } from '../strategy/strategy.service';
-import { untilAborted } from '../support/abort';
+import { untilAborted, withDeadline } from '../support/abort';
 import { handlerFaults } from '../events/handler-faults';
-import { classifySourceError, loginFault } from './source-faults';
+import { accessFault } from './source-faults';
 import { Tail } from './tail';
 import type { CacheflowStatus } from './tail-status';
 
@@ -160,11 +160,14 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
   /** See `CacheflowService.caughtUp`. */
   async caughtUp(timeoutMillis: number): Promise<void> {
     const { tail, position } = this.running;
-    const signal = AbortSignal.any([tail.ended, AbortSignal.timeout(timeoutMillis)]);
+    let timedOut = false;
     try {
-      await position.reach(await tail.askPosition(signal), signal);
+      await withDeadline(timeoutMillis, tail.ended, async (signal) => {
+        signal.addEventListener('abort', () => (timedOut = !tail.ended.aborted), { once: true });
+        await position.reach(await tail.askPosition(signal), signal);
+      });
     } catch (cause) {
-      if (tail.ended.aborted || !signal.aborted) throw cause;
+      if (!timedOut) throw cause;
       const { state, reason } = this.status();
       throw new CaughtUpTimeoutError(
         `The tail did not catch up within ${timeoutMillis} ms (state ${state}${reason ? `: ${reason}` : ''})`,
@@ -220,7 +223,8 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
       for (const warning of warnings) this.errors.warn(warning);
       return faults;
     } catch (cause) {
-      if (classifySourceError(cause) === 'denied') return [loginFault(this.config.mysql.user)];
+      const fault = accessFault(cause, this.config.mysql);
+      if (fault) return [fault];
       const error = new SourceUnavailableError(
         `The source cannot be reached (${messageOf(cause)}); the app starts without it, and it is waited for`,
         { cause },

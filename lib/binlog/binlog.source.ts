@@ -1,4 +1,3 @@
-import type { BinlogEvent } from '@vlasky/zongji';
 import type { CacheflowError } from '../errors/cacheflow.error';
 import { EventUnsupportedError, RowUndecodableError } from '../errors/change.errors';
 import { messageOf } from '../errors/cacheflow.error';
@@ -9,7 +8,7 @@ import type { EventHeader } from './event-header';
 import { EventType, readGtid, readHeader, readMariadbGtid, readQuery } from './event-header';
 import type { TableCatalog } from './table-catalog';
 import { TransactionAssembler } from './transaction-assembler';
-import type { ReplicationSession, SessionOptions } from './zongji';
+import type { BinlogEvent, ReplicationSession, SessionOptions } from './zongji';
 import { openReplicationSession } from './zongji';
 
 /** Who reads the stream. */
@@ -130,8 +129,9 @@ export class BinlogSource {
         this.begin(header, undefined);
         return true;
       case EventType.MARIADB_GTID: {
-        const { gtid, standalone } = readMariadbGtid(buffer, header);
+        const { gtid, standalone, prepared } = readMariadbGtid(buffer, header);
         this.begin(header, gtid);
+        this.insideXa = prepared;
         // Stands for BEGIN as well, except before a statement that is a transaction of its own.
         if (!standalone) this.transaction.makeExplicit();
         return true;

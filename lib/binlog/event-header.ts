@@ -60,14 +60,26 @@ export function readGtid(buffer: Buffer, bodyStart: number): string {
   return `${uuid.slice(0, 8)}-${uuid.slice(8, 12)}-${uuid.slice(12, 16)}-${uuid.slice(16, 20)}-${uuid.slice(20)}:${number}`;
 }
 
+/** What MariaDB's GTID events tell of the group of events that they begin. */
+export interface MariadbGtid {
+  readonly gtid: string;
+  /** A single statement that is a transaction of its own. */
+  readonly standalone: boolean;
+  /** Rows of XA PREPARE, which may be rolled back yet; there is no XA START before them. */
+  readonly prepared: boolean;
+}
+
 /** MariaDB's GTID events: number 8, domain 4, flags 1; the server id is the header's (sql/log_event.h). */
-export function readMariadbGtid(buffer: Buffer, header: EventHeader): { gtid: string; standalone: boolean } {
+export function readMariadbGtid(buffer: Buffer, header: EventHeader): MariadbGtid {
   const number = buffer.readBigUInt64LE(header.bodyStart);
   const domain = buffer.readUInt32LE(header.bodyStart + 8);
+  const flags = buffer[header.bodyStart + 12] ?? 0;
   const FL_STANDALONE = 1;
+  const FL_PREPARED_XA = 64;
   return {
     gtid: `${domain}-${header.serverId}-${number}`,
-    standalone: ((buffer[header.bodyStart + 12] ?? 0) & FL_STANDALONE) !== 0,
+    standalone: (flags & FL_STANDALONE) !== 0,
+    prepared: (flags & FL_PREPARED_XA) !== 0,
   };
 }
 

@@ -1,3 +1,5 @@
+import type { MysqlSourceOptions } from '../cacheflow.options';
+import { messageOf } from '../errors/cacheflow.error';
 import type { ConfigurationFault } from '../errors/configuration.error';
 import { sqlErrorCode } from './control-connection';
 
@@ -20,13 +22,38 @@ export function classifySourceError(error: unknown): SourceFault {
     : 'unreachable';
 }
 
+/** What has to be corrected before the source lets us in; undefined when waiting may help. */
+export function accessFault(error: unknown, options: MysqlSourceOptions): ConfigurationFault | undefined {
+  const code = sqlErrorCode(error);
+  // mysql2 gives this code to everything that goes wrong on the way to TLS, broken connections included.
+  if (code === 'HANDSHAKE_SSL_ERROR' && /certificate|altnames/i.test(messageOf(error))) {
+    return {
+      subject: 'mysql.ssl',
+      problem: `the certificate of the server is not accepted (${messageOf(error)})`,
+      fix: "Set `mysql.ssl.ca` to the certificate of the CA that signed it, and `mysql.host` to a name that it holds",
+    };
+  }
+  if (code === 'HANDSHAKE_NO_SSL_SUPPORT') {
+    return {
+      subject: 'mysql.ssl',
+      problem: 'the server does not speak TLS',
+      fix: 'Start it with --ssl-ca, --ssl-cert and --ssl-key, or leave out `mysql.ssl`',
+    };
+  }
+  if (code === 'ER_SECURE_TRANSPORT_REQUIRED') {
+    return { subject: 'mysql.ssl', problem: 'the server insists on TLS', fix: 'Set `mysql.ssl`, e.g. { ca: … }' };
+  }
+  return classifySourceError(error) === 'denied' ? loginFault(options) : undefined;
+}
+
 /** The fault for a login that the source refused. */
-export function loginFault(user: string): ConfigurationFault {
+function loginFault({ user, ssl }: MysqlSourceOptions): ConfigurationFault {
   return {
     subject: 'mysql.user, mysql.password',
     problem: `the server refuses the login of '${user}'`,
     fix:
-      `Correct the password, or: CREATE USER '${user}'@'%' IDENTIFIED BY '…'; ` +
+      `Correct the password${ssl === undefined ? ', set `mysql.ssl` where the account requires it' : ''}, ` +
+      `or: CREATE USER '${user}'@'%' IDENTIFIED BY '…'; ` +
       `GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO '${user}'@'%'; ` +
       `GRANT SELECT ON <database>.* TO '${user}'@'%'`,
   };

@@ -25,7 +25,7 @@ import { ControlConnection } from './control-connection';
 import type { BinlogPosition } from './position';
 import { comparePositions, formatPosition } from './position';
 import { generateServerId } from './server-id';
-import { classifySourceError, loginFault } from './source-faults';
+import { accessFault, classifySourceError } from './source-faults';
 import { findStart } from './start-position';
 import { TableCatalog } from './table-catalog';
 import type { TailState } from './tail-status';

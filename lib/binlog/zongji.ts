@@ -1,7 +1,11 @@
 import type { Socket } from 'node:net';
+import { constants, Script } from 'node:vm';
 import type { Connection } from 'mysql2';
 import type ZongJi from '@vlasky/zongji';
 import type { BinlogEvent } from '@vlasky/zongji';
+import { sqlErrorCode } from './control-connection';
+
+export type { BinlogEvent };
 
 /** Where a replication session starts. */
 export type SessionStart = { file: string; offset: number } | { gtidSet: string };
@@ -63,7 +67,19 @@ type ZongJiModule = typeof import('@vlasky/zongji');
 
 /** zongji is ESM only; this file is the one that knows it. */
 async function loadZongji(): Promise<ZongJiModule> {
-  return import('@vlasky/zongji');
+  try {
+    return await import('@vlasky/zongji');
+  } catch (error) {
+    if (sqlErrorCode(error) !== 'ERR_VM_DYNAMIC_IMPORT_CALLBACK_MISSING_FLAG') throw error;
+    // Jest runs code in a context of its own, from which Node imports only with a flag; the main context has no
+    // such limit (Node's vm documentation, USE_MAIN_CONTEXT_DEFAULT_LOADER).
+    const script = new Script('(specifier) => import(specifier)', {
+      filename: __filename,
+      importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+    });
+    const importInMainContext = script.runInThisContext() as (specifier: string) => Promise<ZongJiModule>;
+    return importInMainContext('@vlasky/zongji');
+  }
 }
 
 /**

@@ -87,9 +87,12 @@ export class CheckpointKeeper {
       } catch (cause) {
         if (this.signal.aborted) return;
         this.errors.report(
-          new CheckpointFailedError(`The checkpoint could not be saved: ${messageOf(cause)}; the tail holds and keeps trying`, {
-            cause,
-          }),
+          new CheckpointFailedError(
+            `The checkpoint could not be saved: ${messageOf(cause)}; the tail holds and keeps trying`,
+            {
+              cause,
+            },
+          ),
         );
         await backoff.wait(this.signal).catch(() => undefined);
       }

@@ -77,4 +77,3 @@ export class RedisRefusedError extends ChangeError {
 export function errorKind(error: unknown): string {
   return error instanceof Error ? error.name : typeof error;
 }
-

@@ -13,7 +13,9 @@ const MAX_KINDS = 1_000;
 @Injectable()
 export class ErrorReporter {
   private readonly logger: Logger;
-  private readonly subject = new GuardedSubject<CacheflowError>((error) => this.logger.error(describe(error)));
+  private readonly subject = new GuardedSubject<CacheflowError>((error) =>
+    this.logger.error(describe(error)),
+  );
   private readonly logged = new Map<string, { at: number; suppressed: number }>();
   /** Errors since the start. */
   count = 0;

@@ -68,7 +68,8 @@ export class EventHub {
       const event = toChangeEvent(item);
       this.published++;
       this.subject.next(event);
-      if (this.runner && handlers.length > 0) outcomes.push(...(await this.runner.enqueue(handlers, item, event)));
+      if (this.runner && handlers.length > 0)
+        outcomes.push(...(await this.runner.enqueue(handlers, item, event)));
     }
     if (outcomes.length === 0) return undefined;
     const all = Promise.all(outcomes.map(({ settled }) => settled));

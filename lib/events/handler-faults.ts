@@ -11,7 +11,9 @@ export function handlerFaults(handlers: readonly BinlogHandler[], rules: TableRu
       const named = !pattern.source.includes('*') && rules.find(schema, table) !== undefined;
       const reached =
         named ||
-        rules.all.some((rule) => (isExact(rule) ? pattern.matches(rule.db, rule.table) : pattern.source.includes("*")));
+        rules.all.some((rule) =>
+          isExact(rule) ? pattern.matches(rule.db, rule.table) : pattern.source.includes('*'),
+        );
       if (reached) return [];
       return {
         subject: `@OnBinlog('${pattern.source}') on ${handler.name}`,

@@ -62,7 +62,11 @@ export class HandlerRunner {
    * Queues the calls for one change, waiting for room; resolves then with what tells the outcome of each: true when
    * the handler succeeded or was given up and reported, false when a shutdown cut it short.
    */
-  async enqueue(handlers: readonly BinlogHandler[], change: RowChange, event: ChangeEvent): Promise<Outcome[]> {
+  async enqueue(
+    handlers: readonly BinlogHandler[],
+    change: RowChange,
+    event: ChangeEvent,
+  ): Promise<Outcome[]> {
     const rows = rowIdentities(change);
     const outcomes: Outcome[] = [];
     for (const handler of handlers) {

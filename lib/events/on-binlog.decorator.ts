@@ -45,7 +45,11 @@ export function OnBinlog<T = Row>(
       actions: options.actions,
       source: options.source ?? DEFAULT_NAME,
     };
-    Reflect.defineMetadata(METADATA_KEY, [...onBinlogMetadataOf(descriptor.value), metadata], descriptor.value);
+    Reflect.defineMetadata(
+      METADATA_KEY,
+      [...onBinlogMetadataOf(descriptor.value), metadata],
+      descriptor.value,
+    );
   };
 }
 

@@ -91,5 +91,7 @@ function prototypeOf(wrapper: InstanceWrapper): object | undefined {
     return (Object.getPrototypeOf(instance) as object | null) ?? undefined;
   }
   // Request-scoped providers have no instance yet, but a class.
-  return typeof wrapper.metatype === 'function' ? (wrapper.metatype.prototype as object | undefined) : undefined;
+  return typeof wrapper.metatype === 'function'
+    ? (wrapper.metatype.prototype as object | undefined)
+    : undefined;
 }

@@ -9,7 +9,9 @@ export class TablePattern {
   constructor(readonly source: string) {
     const dot = source.indexOf('.');
     if (source !== '*' && (dot < 1 || dot === source.length - 1)) {
-      throw new SyntaxError(`"${source}" is no table pattern: write 'db.table', with * where any name will do`);
+      throw new SyntaxError(
+        `"${source}" is no table pattern: write 'db.table', with * where any name will do`,
+      );
     }
     this.db = toRegExp(source === '*' ? '*' : source.slice(0, dot));
     this.table = toRegExp(source === '*' ? '*' : source.slice(dot + 1));

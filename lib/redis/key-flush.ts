@@ -17,7 +17,13 @@ export async function flushPatterns(client: RedisClient, patterns: readonly stri
     for (const pattern of patterns) {
       let cursor = '0';
       do {
-        const [next, found] = await node.scan(cursor, 'MATCH', escapePattern(prefix) + pattern, 'COUNT', KEYS_PER_SCAN);
+        const [next, found] = await node.scan(
+          cursor,
+          'MATCH',
+          escapePattern(prefix) + pattern,
+          'COUNT',
+          KEYS_PER_SCAN,
+        );
         cursor = next;
         // SCAN knows nothing of the client's key prefix, UNLINK adds it.
         const keys = found.map((key) => key.slice(prefix.length));

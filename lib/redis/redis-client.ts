@@ -13,7 +13,11 @@ const LONGEST_RETRY_DELAY_MILLIS = 2_000;
 /** Whether it is a client of ioredis: by its shape, because an app may have another copy of ioredis. */
 export function isRedisClient(value: unknown): value is RedisClient {
   const client = value as Partial<Redis> | null;
-  return typeof client === 'object' && typeof client?.pipeline === 'function' && typeof client.duplicate === 'function';
+  return (
+    typeof client === 'object' &&
+    typeof client?.pipeline === 'function' &&
+    typeof client.duplicate === 'function'
+  );
 }
 
 export function isCluster(client: RedisClient): client is Cluster {

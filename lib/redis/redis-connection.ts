@@ -50,7 +50,9 @@ export class RedisConnection {
       if (down) return;
       down = true;
       this.errors.report(
-        new RedisUnavailableError(`The connection to Redis failed (${messageOf(cause)}); trying again`, { cause }),
+        new RedisUnavailableError(`The connection to Redis failed (${messageOf(cause)}); trying again`, {
+          cause,
+        }),
       );
     });
     client.on('ready', () => {

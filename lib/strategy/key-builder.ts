@@ -42,7 +42,8 @@ export function createKeyBuilder(rule: TableRule, shape: TableShape): KeyBuilder
     case 'function':
       return {
         columns: undefined,
-        keysOf: (row, complete) => (complete ? toKeys(key.make(row)).map((text) => prefix + text) : undefined),
+        keysOf: (row, complete) =>
+          complete ? toKeys(key.make(row)).map((text) => prefix + text) : undefined,
       };
   }
 }
@@ -106,7 +107,9 @@ function toKeys(result: unknown): readonly string[] {
   const keys: unknown[] = Array.isArray(result) ? result : [result];
   for (const key of keys) {
     if (typeof key !== 'string' || key === '') {
-      throw new TypeError(`a key function has to return strings, got ${key === '' ? 'an empty one' : typeof key}`);
+      throw new TypeError(
+        `a key function has to return strings, got ${key === '' ? 'an empty one' : typeof key}`,
+      );
     }
   }
   return keys as string[];

@@ -6,7 +6,8 @@ export interface TableName {
   readonly table: string;
 }
 
-type Part = { readonly literal: string } | { readonly column: string } | { readonly name: 'schema' | 'table' };
+type Part =
+  { readonly literal: string } | { readonly column: string } | { readonly name: 'schema' | 'table' };
 
 /** A template such as `profile:{user_id}`, taken apart once. */
 export class KeyTemplate {
@@ -19,7 +20,9 @@ export class KeyTemplate {
     this.parts = parse(source);
     this.columns = this.parts.flatMap((part) => ('column' in part ? [part.column] : []));
     if (this.columns.length === 0) {
-      throw new SyntaxError(`the template "${source}" names no column, so that all rows would have the same key`);
+      throw new SyntaxError(
+        `the template "${source}" names no column, so that all rows would have the same key`,
+      );
     }
   }
 

@@ -2,7 +2,12 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { CacheflowConfig } from '../cacheflow.config';
 import { CACHEFLOW_CONFIG } from '../cacheflow.constants';
 import { CacheStrategy } from '../cacheflow.options';
-import { RedisRefusedError, RowIncompleteError, StrategyFailedError, errorKind } from '../errors/change.errors';
+import {
+  RedisRefusedError,
+  RowIncompleteError,
+  StrategyFailedError,
+  errorKind,
+} from '../errors/change.errors';
 import { ErrorReporter } from '../errors/error-reporter';
 import { toChangeEvent } from '../events/to-change-event';
 import type { RowChange, StreamItem, TableFlush, TableShape } from '../pipeline/stream';
@@ -65,11 +70,19 @@ export class StrategyService {
   }
 
   /** The columns that have to be decoded for the cache; undefined stands for all. */
-  columnsNeeded(table: TableShape, position: { file: string; offset: number }): ReadonlySet<string> | undefined {
+  columnsNeeded(
+    table: TableShape,
+    position: { file: string; offset: number },
+  ): ReadonlySet<string> | undefined {
     return this.plans.of(table, position)?.needs;
   }
 
-  private async plan(change: RowChange, plan: WritePlan, flushes: FlushSet, signal: AbortSignal): Promise<void> {
+  private async plan(
+    change: RowChange,
+    plan: WritePlan,
+    flushes: FlushSet,
+    signal: AbortSignal,
+  ): Promise<void> {
     const table = this.plans.of(change.table, change.position);
     if (!table) return;
     const { strategy, ttlSeconds } = table.rule;
@@ -128,7 +141,12 @@ export class StrategyService {
   }
 
   /** What Redis does not take is removed by itself, because the value that stands there is no longer right. */
-  private async removeRefused(plan: WritePlan, key: string, reason: Error, signal: AbortSignal): Promise<void> {
+  private async removeRefused(
+    plan: WritePlan,
+    key: string,
+    reason: Error,
+    signal: AbortSignal,
+  ): Promise<void> {
     const refused = await this.gate.run(signal, () => writeKeys(this.redis.client, [], [key]));
     const still = refused.get(key);
     const change = plan.changeOf(key);
@@ -137,7 +155,9 @@ export class StrategyService {
     const problem = still
       ? `Redis refuses to remove a key (${replyCode(still)}), which may be stale now: allow the user UNLINK on it`
       : `Redis refused a value (${replyCode(reason)}); its key was removed instead`;
-    this.errors.report(new RedisRefusedError(problem, nameOf(change), change.position, { cause: still ?? reason }));
+    this.errors.report(
+      new RedisRefusedError(problem, nameOf(change), change.position, { cause: still ?? reason }),
+    );
   }
 
   private async flush(flush: TableFlush, signal: AbortSignal): Promise<void> {
@@ -152,7 +172,12 @@ export class StrategyService {
       if (!isRefusal(cause)) throw cause;
       const problem = `Redis refuses to scan for or remove keys (${replyCode(cause)}), which may be stale now: allow the user SCAN and UNLINK`;
       this.errors.report(
-        new RedisRefusedError(problem, flush.table && `${flush.table.schema}.${flush.table.table}`, flush.position, { cause }),
+        new RedisRefusedError(
+          problem,
+          flush.table && `${flush.table.schema}.${flush.table.table}`,
+          flush.position,
+          { cause },
+        ),
       );
     }
   }

@@ -44,7 +44,12 @@ export class TablePlans {
   }
 
   /** The keys of one image of a row. An image that does not tell its keys costs the table all of them. */
-  keysOf(plan: TablePlan, change: RowChange, image: 'before' | 'after', flushes: FlushSet): readonly string[] {
+  keysOf(
+    plan: TablePlan,
+    change: RowChange,
+    image: 'before' | 'after',
+    flushes: FlushSet,
+  ): readonly string[] {
     const row = change[image];
     if (row === null || !plan.keys) return [];
     const complete = image === 'before' ? change.beforeComplete : change.afterComplete;
@@ -76,7 +81,9 @@ export class TablePlans {
       return createKeyBuilder(rule, table);
     } catch (cause) {
       const problem = `No key can be made for the rows of the table, so that they are neither written nor removed: ${messageOf(cause)}`;
-      this.errors.report(new TableNotKeyableError(problem, `${table.schema}.${table.table}`, position, { cause }));
+      this.errors.report(
+        new TableNotKeyableError(problem, `${table.schema}.${table.table}`, position, { cause }),
+      );
       return undefined;
     }
   }

@@ -24,3 +24,25 @@ export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal):
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
   });
 }
+
+/**
+ * Runs with a signal that is aborted after a time, or together with another one. Not `AbortSignal.timeout`
+ * inside `AbortSignal.any`: Node 20 may collect the timeout as garbage, and then it never fires.
+ */
+export async function withDeadline<T>(
+  millis: number,
+  outer: AbortSignal,
+  run: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const controller = new AbortController();
+  const onOuter = (): void => controller.abort(outer.reason);
+  outer.addEventListener('abort', onOuter, { once: true });
+  if (outer.aborted) onOuter();
+  const timer = setTimeout(() => controller.abort(new Error(`Took longer than ${millis} ms`)), millis);
+  try {
+    return await run(controller.signal);
+  } finally {
+    clearTimeout(timer);
+    outer.removeEventListener('abort', onOuter);
+  }
+}

@@ -11,28 +11,24 @@ process.env['TZ'] = TIME_ZONE;
 const [DEFAULTS] = VARIANTS as [Variant];
 const FULL = { metadata: 'FULL', image: 'FULL' };
 
-/** Every code of one, two or three bytes that the server accepts in a character set, with its character. */
-async function charactersOf(server: SqlServer, charset: string): Promise<Map<string, string>> {
-  const bytes = (from: number) => Array.from({ length: 256 - from }, (_, i) => from + i);
-  const hex = (codes: number[][]) => codes.map((code) => Buffer.from(code).toString('hex'));
-  const codes = [
-    ...hex(bytes(0).map((byte) => [byte])),
-    ...hex(bytes(0x81).flatMap((lead) => bytes(0x40).map((trail) => [lead, trail]))),
-    ...(charset === 'ujis'
-      ? hex(bytes(0xa1).flatMap((lead) => bytes(0xa1).map((trail) => [0x8f, lead, trail])))
-      : []),
-  ];
+const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
+const ONE_BYTE = range(0, 0xff).map((byte) => [byte]);
+const TWO_BYTES = range(0x81, 0xfe).flatMap((lead) => range(0x40, 0xfe).map((trail) => [lead, trail]));
+const THREE_BYTES = range(0xa1, 0xfe).flatMap((lead) =>
+  range(0xa1, 0xfe).map((trail) => [0x8f, lead, trail]),
+);
+
+/** The codes that the server accepts in a character set, in hex, each with its text. */
+async function charactersOf(
+  server: SqlServer,
+  charset: string,
+  codes: number[][],
+): Promise<Map<string, string>> {
   await server.query('CREATE DATABASE IF NOT EXISTS zoo; USE zoo');
   await server.query(`DROP TABLE IF EXISTS codes, decoded; CREATE TABLE codes (code VARBINARY(3));
     CREATE TABLE decoded (code VARBINARY(3), text VARCHAR(3) CHARACTER SET ${charset})`);
-  for (let i = 0; i < codes.length; i += 10_000) {
-    await server.query(
-      `INSERT INTO codes VALUES ${codes
-        .slice(i, i + 10_000)
-        .map((code) => `(x'${code}')`)
-        .join(',')}`,
-    );
-  }
+  const literals = codes.map((code) => `(x'${Buffer.from(code).toString('hex')}')`);
+  await server.query(`INSERT INTO codes VALUES ${literals.join(',')}`);
   await server.query("SET sql_mode = ''; INSERT IGNORE INTO decoded SELECT code, code FROM codes");
   const rows = await server.query<{ code: string; text: string }>(
     'SELECT HEX(code) AS code, text FROM decoded WHERE code = CAST(text AS BINARY)',
@@ -40,10 +36,15 @@ async function charactersOf(server: SqlServer, charset: string): Promise<Map<str
   return new Map(rows.map(({ code, text }) => [code, text]));
 }
 
+function decodeCode(charset: string, code: string): string {
+  const buffer = Buffer.from(code, 'hex');
+  return textDecoder(charset)!(buffer, 0, buffer.length);
+}
+
 describe.each([
   { kind: 'MySQL', start: startMysql },
   { kind: 'MariaDB', start: startMariadb },
-])('the character sets of $kind', ({ start }) => {
+])('the character sets of $kind', ({ kind, start }) => {
   let server: SqlServer;
   beforeAll(async () => {
     server = await start({ fast: true });
@@ -54,26 +55,30 @@ describe.each([
 
   it('single-byte ones decode every byte as the server does', async () => {
     for (const charset of Object.keys(UPPER_HALVES)) {
-      const decode = textDecoder(charset)!;
-      for (const [code, text] of await charactersOf(server, charset)) {
-        if (code.length > 2) continue;
-        expect(decode(Buffer.from(code, 'hex'), 0, 1), `${charset} ${code}`).toBe(text);
-      }
+      const characters = await charactersOf(server, charset, ONE_BYTE);
+      expect(characters.size).toBeGreaterThan(127);
+      for (const [code, text] of characters)
+        expect(decodeCode(charset, code), `${charset} ${code}`).toBe(text);
     }
   });
 
-  it('multi-byte ones decode every character of theirs as the server does', async () => {
-    for (const charset of ['gbk', 'gb2312', 'big5', 'sjis', 'cp932', 'ujis', 'euckr']) {
-      const decode = textDecoder(charset)!;
-      for (const [code, text] of await charactersOf(server, charset)) {
-        // Codes without a character, private ones, and a part of big5 are told in charset.ts.
-        if (text.includes('?') || /[\ue000-\uf8ff\ufffd]/.test(text)) continue;
-        if (charset === 'big5' && /^C[67]/.test(code)) continue;
-        const buffer = Buffer.from(code, 'hex');
-        expect(decode(buffer, 0, buffer.length), `${charset} ${code}`).toBe(text);
+  // Both servers have the same tables; this one is quicker to ask.
+  it.runIf(kind === 'MariaDB')(
+    'multi-byte ones decode every character of theirs as the server does',
+    async () => {
+      for (const charset of ['gbk', 'gb2312', 'big5', 'sjis', 'cp932', 'ujis', 'euckr']) {
+        const codes = charset === 'ujis' ? [...TWO_BYTES, ...THREE_BYTES] : TWO_BYTES;
+        const wrong: string[] = [];
+        for (const [code, text] of await charactersOf(server, charset, codes)) {
+          // What charset.ts names: codes without a character, private ones, one of ujis, two rows of big5.
+          if (text.includes('?') || /[\ue000-\uf8ff\ufffd]/.test(text)) continue;
+          if (charset === 'big5' ? /^C[67]/.test(code) : code === '8FA2B7') continue;
+          if (decodeCode(charset, code) !== text) wrong.push(code);
+        }
+        expect(wrong, charset).toStrictEqual([]);
       }
-    }
-  });
+    },
+  );
 });
 
 describe('corners of MySQL', () => {
@@ -124,10 +129,10 @@ describe('corners of MySQL', () => {
   });
 
   it('an insert of nothing but defaults is one row without columns under MINIMAL', async () => {
-    const history = await zoo.capture('empty', 'CREATE TABLE empty (a INT DEFAULT 1)', [
+    const history = await zoo.capture('defaults', 'CREATE TABLE defaults (a INT DEFAULT 1)', [
       "SET SESSION binlog_row_image = 'MINIMAL'",
-      'INSERT INTO empty VALUES ()',
-      'INSERT INTO empty VALUES ()',
+      'INSERT INTO defaults VALUES ()',
+      'INSERT INTO defaults VALUES ()',
     ]);
     const images = decodeAll(history, {});
     expect(images).toHaveLength(2);

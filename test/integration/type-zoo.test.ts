@@ -63,7 +63,8 @@ describe.each(SERVERS)('rows from the binlog of $kind', ({ start, tables, metada
     for (const column of Object.keys(history.inserted.get(variant)![0]!)) {
       const one = decodeAll(history, variant.options, new Set([column]));
       for (const state of ['before', 'after'] as const) {
-        const rows = (images: RowImages[]) => images.flatMap((image) => image[state] ?? []);
+        const rows = (images: RowImages[]): Row[] =>
+          images.flatMap((image): Row[] => (image[state] ? [image[state]] : []));
         expectRows(
           rows(one),
           rows(all).map((row) => ({ [column]: row[column] })),

@@ -11,7 +11,7 @@ interface SliceableBuffer extends Buffer {
 }
 
 /** Up to this length it is faster to look at the bytes in JavaScript than to call into Node. */
-const SHORT = 24;
+const SHORT = 8;
 
 /** utf8mb3, utf8mb4 and ascii. */
 export function utf8(buf: Buffer, start: number, end: number): string {
@@ -33,7 +33,7 @@ const UTF8 = new Set(['utf8', 'utf8mb3', 'utf8mb4', 'ascii']);
  *
  * utf8mb4 and the single-byte sets are exact. The others go through iconv-lite, which knows characters where the
  * servers have none or a private one (in gbk, gb2312, gb18030, euckr, cp932, ujis and eucjpms), and other ones in
- * the rows c6 and c7 of big5.
+ * the rows c6 and c7 of big5 and for 8fa2b7 of ujis.
  */
 export function textDecoder(charset: string): TextDecoder | undefined {
   if (UTF8.has(charset)) return utf8;

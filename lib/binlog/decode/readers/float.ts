@@ -23,14 +23,19 @@ export function toFixedScale(value: number, scale: number): number {
   const text = value.toFixed(scale);
   if (!isTie(value, scale) || /[02468]$/.test(text)) return parseNumber(text);
   // toFixed rounds a tie away from zero: one digit more ends in the 5, and before it stands the even digit.
-  return parseNumber(value.toFixed(scale + 1).slice(0, -1).replace(/\.$/, ''));
+  return parseNumber(
+    value
+      .toFixed(scale + 1)
+      .slice(0, -1)
+      .replace(/\.$/, ''),
+  );
 }
 
 /** More digits than a double has, so that a 5 with nothing but zeros behind it is exact. */
-const BEYOND_DOUBLE = 25;
+const TIE = `5${'0'.repeat(24)}`;
 
 function isTie(value: number, scale: number): boolean {
-  return value.toFixed(scale + 1).endsWith('5') && /50*$/.test(value.toFixed(scale + BEYOND_DOUBLE).slice(1 - BEYOND_DOUBLE - 1));
+  return value.toFixed(scale + TIE.length).endsWith(TIE);
 }
 
 const bytes = new Uint8Array(8);

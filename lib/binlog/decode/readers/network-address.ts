@@ -24,11 +24,11 @@ export const inet6Finish: Finish = (buf, start, end) => {
   if (dotted) {
     return `::${gap.length === 5 ? 'ffff:' : ''}${address.subarray(12).join('.')}`;
   }
-  if (gap.length === 0) return hex(groups);
-  return `${hex(groups.slice(0, gap.start))}::${hex(groups.slice(gap.start + gap.length))}`;
+  if (gap.length === 0) return groupText(groups);
+  return `${groupText(groups.slice(0, gap.start))}::${groupText(groups.slice(gap.start + gap.length))}`;
 };
 
-function hex(groups: number[]): string {
+function groupText(groups: number[]): string {
   return groups.map((group) => group.toString(16)).join(':');
 }
 

@@ -22,12 +22,21 @@ function readFraction(cursor: Cursor, bytes: number): number {
 }
 
 /** An unsigned big-endian integer of up to 6 bytes. */
-export function readUIntBE(cursor: Cursor, bytes: number): number {
-  const { buf } = cursor;
-  const end = cursor.take(bytes) + bytes;
-  let value = 0;
-  for (let i = end - bytes; i < end; i++) value = value * 256 + buf[i]!;
-  return value;
+function readUIntBE(cursor: Cursor, bytes: number): number {
+  const { buf, pos } = cursor;
+  cursor.pos = pos + bytes;
+  switch (bytes) {
+    case 1:
+      return buf[pos]!;
+    case 2:
+      return (buf[pos]! << 8) | buf[pos + 1]!;
+    case 3:
+      return (buf[pos]! << 16) | (buf[pos + 1]! << 8) | buf[pos + 2]!;
+    case 4:
+      return ((buf[pos]! << 24) | (buf[pos + 1]! << 16) | (buf[pos + 2]! << 8) | buf[pos + 3]!) >>> 0;
+    default:
+      return buf.readUIntBE(pos, bytes);
+  }
 }
 
 /** DATE: day, month and year in 5, 4 and 15 bits, little-endian. */
