@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { Connection, ConnectionOptions, RowDataPacket } from 'mysql2';
 import { createConnection } from 'mysql2';
 import type { MysqlSourceOptions, PasswordSource } from '../cacheflow.options';
+import { errorKind } from '../errors/change.errors';
 import { untilAborted } from '../support/abort';
 import type { BinlogPosition } from './position';
 
@@ -21,13 +22,21 @@ type SqlRow = Record<string, unknown>;
 const QUERY_TIMEOUT_MILLIS = 10_000;
 const KEEP_ALIVE_DELAY_MILLIS = 10_000;
 
-/** Asks a password source for the password of the next connection. */
+/**
+ * Asks a password source for the password of the next connection. Rejects with an error that does not repeat what
+ * the app's function threw, because that ends up in messages and may hold the password.
+ */
 export async function resolvePassword(password: PasswordSource | undefined): Promise<string> {
-  return typeof password === 'function' ? password() : (password ?? '');
+  if (typeof password !== 'function') return password ?? '';
+  try {
+    return await password();
+  } catch (cause) {
+    throw new Error(`The password function failed: ${errorKind(cause)}`, { cause });
+  }
 }
 
 /** mysql2's options for one connection to the source. */
-export async function toConnectionOptions(options: MysqlSourceOptions): Promise<ConnectionOptions> {
+async function toConnectionOptions(options: MysqlSourceOptions): Promise<ConnectionOptions> {
   return {
     ...(options.socketPath
       ? { socketPath: options.socketPath }

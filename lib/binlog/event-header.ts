@@ -20,7 +20,7 @@ export const EventType = {
 } as const;
 
 /** Length of the common header of every event. */
-export const HEADER_LENGTH = 19;
+const HEADER_LENGTH = 19;
 const CHECKSUM_LENGTH = 4;
 /** LOG_EVENT_ARTIFICIAL_F: made up by the dump thread, not in the file; its position means nothing. */
 const ARTIFICIAL_FLAG = 0x20;

@@ -30,7 +30,7 @@ export function accessFault(error: unknown, options: MysqlSourceOptions): Config
     return {
       subject: 'mysql.ssl',
       problem: `the certificate of the server is not accepted (${messageOf(error)})`,
-      fix: "Set `mysql.ssl.ca` to the certificate of the CA that signed it, and `mysql.host` to a name that it holds",
+      fix: 'Set `mysql.ssl.ca` to the certificate of the CA that signed it, and `mysql.host` to a name that it holds',
     };
   }
   if (code === 'HANDSHAKE_NO_SSL_SUPPORT') {
@@ -41,7 +41,11 @@ export function accessFault(error: unknown, options: MysqlSourceOptions): Config
     };
   }
   if (code === 'ER_SECURE_TRANSPORT_REQUIRED') {
-    return { subject: 'mysql.ssl', problem: 'the server insists on TLS', fix: 'Set `mysql.ssl`, e.g. { ca: … }' };
+    return {
+      subject: 'mysql.ssl',
+      problem: 'the server insists on TLS',
+      fix: 'Set `mysql.ssl`, e.g. { ca: … }',
+    };
   }
   return classifySourceError(error) === 'denied' ? loginFault(options) : undefined;
 }

@@ -279,9 +279,9 @@ export class Tail {
       this.reason = error.message;
       errors.report(error);
     };
+    // A client of Redis may keep the question through an outage instead of failing it.
+    this.reason = 'Waiting for the checkpoint to be loaded';
     for (;;) {
-      // A client of Redis may keep the question through an outage instead of failing it.
-      this.reason = 'Waiting for the checkpoint to be loaded';
       const slow = setTimeout(
         () => report('has not been loaded yet; still waiting for its store'),
         SLOW_LOAD_MILLIS,
@@ -317,10 +317,11 @@ export class Tail {
           { cause: error },
         );
       case 'denied':
-        if (!this.checked) return new CacheflowConfigurationError(name, [loginFault(config.mysql.user)]);
-        break;
       case 'unreachable':
     }
+    // Later it may be a password or a certificate that is being renewed.
+    const fault = this.checked ? undefined : accessFault(error, config.mysql);
+    if (fault) return new CacheflowConfigurationError(name, [fault]);
     return new SourceUnavailableError(
       `The connection to ${server} failed (${messageOf(error)}); trying again`,
       {

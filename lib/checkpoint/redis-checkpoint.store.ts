@@ -18,6 +18,11 @@ export class RedisCheckpointStore implements CheckpointStore {
   }
 }
 
-export function checkpointKey(name: string): string {
+function checkpointKey(name: string): string {
   return `cacheflow:${name}:checkpoint`;
+}
+
+/** Whether a key is the checkpoint of any source. */
+export function isCheckpointKey(key: string): boolean {
+  return /^cacheflow:.+:checkpoint$/s.test(key);
 }

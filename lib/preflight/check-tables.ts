@@ -2,6 +2,7 @@ import type { ControlConnection, ServerInfo } from '../binlog/control-connection
 import { sqlErrorCode } from '../binlog/control-connection';
 import type { TableDefinition } from '../binlog/table-definition';
 import { loadTableDefinition } from '../binlog/table-definition';
+import { CacheStrategy } from '../cacheflow.options';
 import type { CacheflowConfig } from '../cacheflow.config';
 import { messageOf } from '../errors/cacheflow.error';
 import { NoUsableKeyError, createKeyBuilder } from '../strategy/key-builder';
@@ -24,6 +25,7 @@ export async function checkTables(
   result: PreflightResult,
 ): Promise<void> {
   const existing = await listTables(control);
+  for (const table of existing) checkVersioning(config.rules.find(table.schema, table.table), table, result);
   for (const rule of config.rules.all) {
     if (isExact(rule)) {
       await checkNamedTable(control, server, rule, rowImage, existing, result);
@@ -51,7 +53,7 @@ async function checkNamedTable(
   server: ServerInfo,
   rule: TableRule,
   rowImage: string,
-  existing: readonly TableName[],
+  existing: readonly ExistingTable[],
   result: PreflightResult,
 ): Promise<void> {
   const name = { schema: rule.db, table: rule.table };
@@ -80,6 +82,20 @@ async function checkNamedTable(
   }
   const definition = await loadTableDefinition(control, server.flavor, name.schema, name.table);
   if (definition) checkKeys(rule, name, definition, rowImage, result);
+}
+
+/** An old row goes into the binlog as an insert there, and a delete as an update: a written value could be either. */
+function checkVersioning(
+  rule: TableRule | undefined,
+  table: ExistingTable,
+  { faults }: PreflightResult,
+): void {
+  if (!table.versioned || rule?.strategy !== CacheStrategy.WriteThrough) return;
+  faults.push({
+    subject: `tables[${rule.index}] (${table.schema}.${table.table})`,
+    problem: 'write-through cannot tell the history rows of a system-versioned table from its current ones',
+    fix: "Use strategy: 'cache-aside' for it",
+  });
 }
 
 function checkKeys(
@@ -145,12 +161,21 @@ interface TableName {
   readonly table: string;
 }
 
-async function listTables(control: ControlConnection): Promise<TableName[]> {
+interface ExistingTable extends TableName {
+  /** MariaDB: WITH SYSTEM VERSIONING. */
+  readonly versioned: boolean;
+}
+
+async function listTables(control: ControlConnection): Promise<ExistingTable[]> {
   const rows = await control.query(
-    `SELECT TABLE_SCHEMA AS s, TABLE_NAME AS t FROM INFORMATION_SCHEMA.TABLES
-      WHERE TABLE_TYPE = 'BASE TABLE' AND TABLE_SCHEMA NOT IN ('mysql', 'information_schema', 'performance_schema', 'sys')`,
+    `SELECT TABLE_SCHEMA AS s, TABLE_NAME AS t, TABLE_TYPE AS type FROM INFORMATION_SCHEMA.TABLES
+      WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND TABLE_SCHEMA NOT IN ('mysql', 'information_schema', 'performance_schema', 'sys')`,
   );
-  return rows.map((row) => ({ schema: String(row['s']), table: String(row['t']) }));
+  return rows.map((row) => ({
+    schema: String(row['s']),
+    table: String(row['t']),
+    versioned: row['type'] === 'SYSTEM VERSIONED',
+  }));
 }
 
 function quote(name: string): string {

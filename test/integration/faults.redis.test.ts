@@ -132,3 +132,15 @@ it('a flush that the user may not do is told, and the stream goes on', async () 
   ]);
   expect(await stage.redis.get('user:14')).toBeNull();
 });
+
+it('a flush under a pattern that matches everything spares the checkpoints', async () => {
+  const key = (): never => {
+    throw new Error('no key');
+  };
+  const app = await stage.app({ tables: [{ ...USERS, key, match: '*' }] });
+  const checkpoints = ['cacheflow:default:checkpoint', 'cacheflow:other:checkpoint'];
+  await stage.cache('anything', 'cacheflow:other:checkpoint');
+  await write(20, crypto.randomUUID());
+  await app.cacheflow.caughtUp();
+  expect(await stage.redis.mget('anything', ...checkpoints)).toEqual([null, expect.any(String), 'cached']);
+});

@@ -1,11 +1,10 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Inject, Injectable, Module } from '@nestjs/common';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Checkpoint, CheckpointStore } from '../../lib';
-import { startApp } from '../support/app';
 import { describeEachSql } from '../support/each-sql';
 import { waitFor } from '../support/wait-for';
 
@@ -161,9 +160,7 @@ describeEachSql('the checkpoint', { schema: SCHEMA }, (stage) => {
     ['null', 'null'],
   ])('that is damaged (%s) is an error and not a new start', async (_title, text) => {
     await stage.redis.set('cacheflow:default:checkpoint', text);
-    const app = await startApp(
-      stage.options({ tables: TABLES, reconnect: { minMillis: 10, maxMillis: 10 } }),
-    );
+    const app = await stage.boot({ tables: TABLES, reconnect: { minMillis: 10, maxMillis: 10 } });
     await stage.sql.query(INSERT);
     await waitFor(() => app.errors.length > 0);
     expect(app.errors[0]?.code).toBe('CACHEFLOW_CHECKPOINT_FAILED');
@@ -176,7 +173,6 @@ describeEachSql('the checkpoint', { schema: SCHEMA }, (stage) => {
     // Mended by hand, without a restart.
     await stage.redis.del('cacheflow:default:checkpoint');
     await app.cacheflow.caughtUp();
-    await app.close();
   });
 
   it('holds the tail while its store refuses, and goes on afterwards', async () => {
@@ -220,25 +216,28 @@ describeEachSql('the checkpoint', { schema: SCHEMA }, (stage) => {
 
   it('is not touched by an app whose shutdown was cut short', async () => {
     const store = new RecordingStore();
+    let blocked = false;
     let release!: () => void;
     const released = new Promise<void>((resolve) => (release = resolve));
     const save = store.save.bind(store);
     const slow: CheckpointStore = {
       load: () => store.load(),
       save: async (name, checkpoint) => {
-        await released;
+        if (blocked) await released;
         await save(name, checkpoint);
       },
     };
     const app = await stage.app({ tables: TABLES, checkpoint: slow, shutdownTimeoutMillis: 100 });
+    const before = store.saves.length;
+    blocked = true;
     await stage.sql.query(INSERT);
     await stage.sql.query(INSERT);
     await waitFor(() => app.events.length > 0);
     await app.close();
     release();
     // What was under way ends; nothing new begins.
-    await waitFor(() => store.saves.length > 0);
+    await waitFor(() => store.saves.length > before);
     await new Promise((resolve) => setImmediate(resolve));
-    expect(store.saves).toHaveLength(1);
+    expect(store.saves).toHaveLength(before + 1);
   });
 });

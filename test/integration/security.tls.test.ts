@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { MysqlSourceOptions, RedisConnectionOptions } from '../../lib';
+import type { MysqlSourceOptions } from '../../lib';
 import { RedisUnavailableError } from '../../lib';
 import type { AppOptions, TestApp } from '../support/app';
 import { startApp } from '../support/app';
@@ -23,9 +23,8 @@ const apps: TestApp[] = [];
 
 beforeAll(async () => {
   [tls, stranger] = await Promise.all([createTls(), createTls()]);
-  // Clients need a certificate too.
-  redisServer = await startRedis({ tls, args: ['--tls-auth-clients', 'optional'] });
-  redis = new Redis(secureRedis() as ConstructorParameters<typeof Redis>[2]);
+  redisServer = await startRedis({ tls });
+  redis = new Redis(secureRedis());
 });
 afterEach(async () => {
   for (const app of apps.splice(0)) await app.close();
@@ -37,7 +36,7 @@ afterAll(async () => {
   await Promise.all([tls?.dispose(), stranger?.dispose()]);
 });
 
-function secureRedis(): RedisConnectionOptions {
+function secureRedis() {
   return {
     host: '127.0.0.1',
     port: redisServer.port,
@@ -90,18 +89,26 @@ describe.each([
   });
 
   it('works for a user that has to show a certificate', async () => {
-    const ssl = { ca: readFileSync(tls.ca), cert: readFileSync(tls.clientCert), key: readFileSync(tls.clientKey) };
+    const ssl = {
+      ca: readFileSync(tls.ca),
+      cert: readFileSync(tls.clientCert),
+      key: readFileSync(tls.clientKey),
+    };
     await expectWorking(await start({ mysql: login('certified', ssl), redis: secureRedis() }));
   });
 
   it('is missed by the server where it has to be used: the start is refused', async () => {
     const noTls = await refusedBoot({ mysql: login('secure'), redis: secureRedis(), tables });
     expect(faultLines(noTls.faults)).toEqual([
-      expect.stringMatching(/^mysql\.user, mysql\.password: the server refuses the login of 'secure' \| .*`mysql\.ssl`/),
+      expect.stringMatching(
+        /^mysql\.user, mysql\.password: the server refuses the login of 'secure' \| .*`mysql\.ssl`/,
+      ),
     ]);
     const noCertificate = login('certified', { ca: readFileSync(tls.ca) });
     const error = await refusedBoot({ mysql: noCertificate, redis: secureRedis(), tables });
-    expect(faultLines(error.faults)).toEqual([expect.stringMatching(/the server refuses the login of 'certified'/)]);
+    expect(faultLines(error.faults)).toEqual([
+      expect.stringMatching(/the server refuses the login of 'certified'/),
+    ]);
   });
 
   it('with the wrong CA is refused at the start, and says which option is wrong', async () => {
@@ -127,7 +134,9 @@ describe('TLS to Redis', () => {
   it('with the wrong CA is refused with a clear message, and nothing is sent', async () => {
     const wrong = { ...secureRedis(), tls: { ca: readFileSync(stranger.ca) } };
     const app = await start({ mysql: sql.connectionOptions(), redis: wrong });
-    await waitFor(() => app.log.some((line) => line.includes('CACHEFLOW_REDIS_UNAVAILABLE')), { message: 'the error' });
+    await waitFor(() => app.log.some((line) => line.includes('CACHEFLOW_REDIS_UNAVAILABLE')), {
+      message: 'the error',
+    });
     expect(app.log.join('\n')).toMatch(/The connection to Redis failed \(.*certificate.*\)/);
     expect(app.cacheflow.status().state).toBe('connecting');
   });
@@ -140,7 +149,12 @@ describe('TLS to Redis', () => {
       expect(app.errors).toEqual([]);
       const bare = { ...secureRedis(), tls: { ca: readFileSync(tls.ca) } };
       const refused = await start({ name: 'bare', mysql: sql.connectionOptions(), redis: bare });
-      await waitFor(() => refused.errors.some((error) => error instanceof RedisUnavailableError) || refused.log.some((line) => line.includes('CACHEFLOW_REDIS_UNAVAILABLE')), { message: 'the refusal' });
+      await waitFor(
+        () =>
+          refused.errors.some((error) => error instanceof RedisUnavailableError) ||
+          refused.log.some((line) => line.includes('CACHEFLOW_REDIS_UNAVAILABLE')),
+        { message: 'the refusal' },
+      );
     } finally {
       await redis.config('SET', 'tls-auth-clients', 'optional');
     }

@@ -10,7 +10,9 @@ export class Cursor {
   take(length: number): number {
     const start = this.pos;
     const next = start + length;
-    if (!(next <= this.end)) throw new CorruptEventError('a length points past the end of the event');
+    // Written so that NaN, which comes of a length read past the buffer's end, fails as well.
+    if (!(length >= 0 && next <= this.end))
+      throw new CorruptEventError('a length points past the end of the event');
     this.pos = next;
     return start;
   }
@@ -28,6 +30,24 @@ export class Cursor {
         return buf[pos]! | (buf[pos + 1]! << 8) | (buf[pos + 2]! << 16);
       default:
         return (buf[pos]! | (buf[pos + 1]! << 8) | (buf[pos + 2]! << 16)) + buf[pos + 3]! * 0x1000000;
+    }
+  }
+
+  /** An unsigned big-endian integer of 1 to 6 bytes, as in dates and times. */
+  uintBE(bytes: number): number {
+    const { buf, pos } = this;
+    this.pos = pos + bytes;
+    switch (bytes) {
+      case 1:
+        return buf[pos]!;
+      case 2:
+        return (buf[pos]! << 8) | buf[pos + 1]!;
+      case 3:
+        return (buf[pos]! << 16) | (buf[pos + 1]! << 8) | buf[pos + 2]!;
+      case 4:
+        return ((buf[pos]! << 24) | (buf[pos + 1]! << 16) | (buf[pos + 2]! << 8) | buf[pos + 3]!) >>> 0;
+      default:
+        return buf.readUIntBE(pos, bytes);
     }
   }
 

@@ -1,11 +1,12 @@
 import type { Column } from './column';
-import { columnTypeName } from './column-type';
 import { CorruptEventError, type Cursor } from './cursor';
 import { readerOf, widthOf } from './readers/column-reader';
 import type { Reader } from './readers/reader';
+import { RowDecodeError } from './row-decode-error';
 import { openRowsEvent } from './rows-event';
 import type { ValueOptions } from './value-options';
 
+export { RowDecodeError } from './row-decode-error';
 export { isRowsEvent } from './rows-event';
 export type { ValueOptions } from './value-options';
 
@@ -25,22 +26,6 @@ export interface RowImages {
   beforeComplete: boolean;
   /** The same for `after`. */
   afterComplete: boolean;
-}
-
-/** A row event that cannot be read. The message names the place and never holds a value. */
-export class RowDecodeError extends Error {
-  override readonly name = 'RowDecodeError';
-
-  constructor(
-    readonly eventType: number,
-    /** The row's number in its event, from 1 on. */
-    readonly row: number,
-    readonly column: Column | undefined,
-    reason: string,
-  ) {
-    const place = column ? `, column ${column.name} (${columnTypeName(column.map.type)})` : '';
-    super(`Row ${row} of an event of type ${eventType}${place} cannot be decoded: ${reason}.`);
-  }
 }
 
 /** How the images with one set of columns are read, in the order of the columns in the image. */
@@ -121,7 +106,7 @@ export class RowsDecoder {
           return this.updates(plan, this.planAt(event.header, event.afterBitmap), event.rows);
       }
     } catch (error) {
-      throw new RowDecodeError(eventType, this.row, this.column, reasonOf(error));
+      throw new RowDecodeError(eventType, this.row, this.column, error);
     }
   }
 
@@ -244,14 +229,4 @@ function isFull(bitmap: Buffer, start: number, count: number): boolean {
   }
   const rest = (1 << (count & 7)) - 1;
   return rest === 0 || (bitmap[start + whole]! & rest) === rest;
-}
-
-/**
- * What went wrong, without values: our own errors are written that way, Node's range errors speak of offsets
- * and zlib's of the stream. Of anything else only the kind is told.
- */
-function reasonOf(error: unknown): string {
-  if (error instanceof CorruptEventError) return error.message;
-  const { name, code } = error as { name?: string; code?: string };
-  return code ?? name ?? 'an unknown error';
 }

@@ -45,7 +45,7 @@ export function characterFinish({ map, charset }: Column): Finish {
   return map.type === ColumnType.String ? paddedTo(map.meta) : copyBytes;
 }
 
-export const copyBytes: Finish = (buf, start, end) => Buffer.from(buf.subarray(start, end));
+const copyBytes: Finish = (buf, start, end) => Buffer.from(buf.subarray(start, end));
 
 /** A copy with zeros at its end up to the type's fixed length. */
 export function paddedTo(length: number): (buf: Buffer, start: number, end: number) => Buffer {

@@ -3,8 +3,7 @@ import { utf8 } from '../charset';
 import { ColumnType } from '../column-type';
 import { decimalTextReader } from './decimal';
 import { JSON_TEXT, jsonValues, type JsonBuilder } from './json-builder';
-import { timeText } from './temporal';
-import { pad2, pad4 } from './temporal-text';
+import { pad2, pad4, timeText } from './temporal-text';
 
 /**
  * MySQL's binary JSON. Source: MySQL `sql-common/json_binary.h`, which describes the format, and

@@ -14,3 +14,16 @@ export function pad4(value: number): string {
 export function fractionText(micros: number, digits: number): string {
   return digits === 0 ? '' : `.${micros.toString().padStart(6, '0').slice(0, digits)}`;
 }
+
+/** A TIME. */
+export function timeText(
+  negative: boolean,
+  hour: number,
+  minute: number,
+  second: number,
+  micros: number,
+  digits: number,
+): string {
+  const text = `${pad2(hour)}:${pad2(minute)}:${pad2(second)}${fractionText(micros, digits)}`;
+  return negative ? `-${text}` : text;
+}
