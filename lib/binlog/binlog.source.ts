@@ -40,6 +40,8 @@ export class BinlogSource {
   /** Reasons to hold the socket; it flows only without any. */
   private readonly holds = new Set<'queue' | 'metadata' | 'user'>();
   private insideXa = false;
+  /** Of the event in hand. */
+  private header!: EventHeader;
   private closed = false;
   private readonly closing = new AbortController();
   private lastEventAt = Date.now();
@@ -114,6 +116,7 @@ export class BinlogSource {
     if (this.closed) return true;
     this.lastEventAt = Date.now();
     const header = readHeader(buffer, start, end, this.session?.checksum ?? true);
+    this.header = header;
     if (isRowsEvent(header.type)) {
       this.onRows(buffer, header);
       return true;
@@ -174,6 +177,7 @@ export class BinlogSource {
     }
   }
 
+  /** zongji hands an event over in the same turn in which it was left to it. */
   private onParsed(event: BinlogEvent): void {
     const name = event.getEventName();
     if (name === 'rotate') {
@@ -181,10 +185,10 @@ export class BinlogSource {
       this.file = rotate.binlogName;
       this.offset = Number(rotate.position);
     } else if (name === 'gtid') {
-      this.begin({ endOffset: event.nextPosition, size: event.size }, event.gtid);
+      this.begin(this.header, event.gtid);
     } else if (name === 'query') {
       const query = event as BinlogEvent & { query: string };
-      this.onQuery({ endOffset: event.nextPosition, size: event.size }, query.query);
+      this.onQuery(this.header, query.query);
     }
   }
 

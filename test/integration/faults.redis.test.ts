@@ -63,9 +63,13 @@ it('a Redis without memory for the checkpoint holds the tail loudly, and nothing
   await stage.cache('shop:users:1', 'shop:users:2', 'shop:users:3', 'shop:users:4');
   await stage.redis.config('SET', 'maxmemory', '1');
   for (const id of [1, 2, 3]) await write(id, `oom ${id}`);
-  await waitFor(() => app.errors.some((error) => error instanceof CheckpointFailedError), { message: 'the report' });
+  await waitFor(() => app.errors.some((error) => error instanceof CheckpointFailedError), {
+    message: 'the report',
+  });
   // Removing takes no memory.
-  await waitFor(async () => (await stage.redis.get('shop:users:1')) === null, { message: 'the first removal' });
+  await waitFor(async () => (await stage.redis.get('shop:users:1')) === null, {
+    message: 'the first removal',
+  });
 
   await stage.redis.config('SET', 'maxmemory', '0');
   await app.cacheflow.caughtUp();
@@ -76,7 +80,9 @@ it('a Redis without memory for the checkpoint holds the tail loudly, and nothing
     'cached',
   ]);
   const { position } = app.cacheflow.status();
-  await waitFor(() => app.cacheflow.status().checkpoint?.offset === position?.offset, { message: 'the checkpoint' });
+  await waitFor(() => app.cacheflow.status().checkpoint?.offset === position?.offset, {
+    message: 'the checkpoint',
+  });
 });
 
 it('keys that the user may not write are told one by one, and all others are right', async () => {

@@ -1,0 +1,46 @@
+import type { ConfigurationFault } from '../errors/configuration.error';
+import { nearMisses } from '../support/near-misses';
+
+/** Collects faults. */
+export class OptionCheck {
+  readonly faults: ConfigurationFault[] = [];
+
+  fault(subject: string, problem: string, fix: string): void {
+    this.faults.push({ subject, problem, fix });
+  }
+
+  /** Finds options that do not exist. */
+  names(path: string, given: object, known: Record<string, true>): void {
+    for (const name of Object.keys(given)) {
+      if (Object.hasOwn(known, name)) continue;
+      const [near] = nearMisses(name, Object.keys(known));
+      this.fault(
+        path ? `${path}.${name}` : name,
+        'there is no such option',
+        near
+          ? `Did you mean \`${near}\`?`
+          : `Remove it; the options here are ${Object.keys(known).join(', ')}`,
+      );
+    }
+  }
+
+  positiveInteger(subject: string, value: unknown): boolean {
+    if (typeof value === 'number' && Number.isInteger(value) && value > 0) return true;
+    this.fault(
+      subject,
+      'it has to be a whole number above 0',
+      'Set it to one or leave it out for the default',
+    );
+    return false;
+  }
+
+  text(subject: string, value: unknown): boolean {
+    if (typeof value === 'string' && value !== '') return true;
+    this.fault(subject, 'it has to be a string that is not empty', `Set \`${subject}\``);
+    return false;
+  }
+}
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}

@@ -1,0 +1,23 @@
+import type { RedisSource } from '../cacheflow.options';
+import { isRedisClient } from '../redis/redis-client';
+import type { OptionCheck } from './option-check';
+import { isObject } from './option-check';
+
+/** Where the cache is. */
+export function resolveRedis(check: OptionCheck, given: unknown): RedisSource {
+  const usable = typeof given === 'string' ? given !== '' : isObject(given);
+  if (!usable) {
+    check.fault(
+      'redis',
+      'it is missing',
+      "Set it to connection options ({ host, port }), a URL, an ioredis client or { namespace: '…' }",
+    );
+    return {};
+  }
+  if (typeof given === 'string' && !/^(rediss?|unix):|^\//.test(given)) {
+    check.fault('redis', 'the string is no URL', "Write e.g. 'redis://127.0.0.1:6379/0'");
+  }
+  if (isObject(given) && !isRedisClient(given) && 'namespace' in given)
+    check.text('redis.namespace', given['namespace']);
+  return given as RedisSource;
+}

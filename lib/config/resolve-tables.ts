@@ -1,0 +1,125 @@
+import type { TableOptions } from '../cacheflow.options';
+import { CacheStrategy } from '../cacheflow.options';
+import { KeyTemplate } from '../strategy/key-template';
+import type { KeySource, TableRule } from '../strategy/table-rules';
+import type { OptionCheck } from './option-check';
+import { isObject } from './option-check';
+
+const TABLE_NAMES: Record<keyof TableOptions, true> = {
+  db: true,
+  table: true,
+  strategy: true,
+  key: true,
+  keyFields: true,
+  prefix: true,
+  match: true,
+  ttlSeconds: true,
+};
+
+/** The watched tables; entries that cannot be used are left out, with a fault. */
+export function resolveTables(check: OptionCheck, given: unknown): TableRule[] {
+  if (!Array.isArray(given) || given.length === 0) {
+    check.fault('tables', 'no table is watched', "List at least one, e.g. [{ db: 'user', table: 'users' }]");
+    return [];
+  }
+  const rules = given.flatMap((entry: unknown, index) => resolveTable(check, entry, index) ?? []);
+  for (const [at, rule] of rules.entries()) {
+    const twin = rules.slice(0, at).find((each) => each.db === rule.db && each.table === rule.table);
+    if (twin) {
+      check.fault(
+        `tables[${rule.index}]`,
+        `${rule.db}.${rule.table} is listed twice, also as tables[${twin.index}]`,
+        'Keep one entry; for several keys give it a list of templates',
+      );
+    }
+  }
+  return rules;
+}
+
+function resolveTable(check: OptionCheck, given: unknown, index: number): TableRule | undefined {
+  const path = `tables[${index}]`;
+  if (!isObject(given)) {
+    check.fault(path, 'it is no object', "Write e.g. { db: 'user', table: 'users' }");
+    return undefined;
+  }
+  const entry = given as unknown as TableOptions;
+  check.names(path, given, TABLE_NAMES);
+  const named = [check.text(`${path}.db`, entry.db), check.text(`${path}.table`, entry.table)].every(Boolean);
+  const strategy = entry.strategy ?? CacheStrategy.CacheAside;
+  if (typeof strategy !== 'function' && !Object.values(CacheStrategy).includes(strategy)) {
+    check.fault(
+      `${path}.strategy`,
+      'it is no strategy',
+      "Use 'cache-aside', 'write-through' or the class of an injectable that implements TableStrategy",
+    );
+  }
+  if (entry.ttlSeconds !== undefined) check.positiveInteger(`${path}.ttlSeconds`, entry.ttlSeconds);
+  if (entry.prefix !== undefined && typeof entry.prefix !== 'string') {
+    check.fault(`${path}.prefix`, 'it is no string', 'Use a string or leave it out');
+  }
+  if (entry.ttlSeconds !== undefined && strategy === CacheStrategy.CacheAside) {
+    check.fault(
+      `${path}.ttlSeconds`,
+      'cache-aside writes no values, so that it would do nothing',
+      "Leave it out, or set strategy: 'write-through'",
+    );
+  }
+  const key = resolveKey(check, path, entry);
+  if (!named || !key) return undefined;
+  return {
+    index,
+    db: entry.db,
+    table: entry.table,
+    strategy,
+    key,
+    prefix: entry.prefix ?? '',
+    ttlSeconds: entry.ttlSeconds,
+  };
+}
+
+function resolveKey(check: OptionCheck, path: string, entry: TableOptions): KeySource | undefined {
+  const { key, keyFields } = entry;
+  const match = entry.match === undefined ? [] : [entry.match].flat();
+  if (key !== undefined && keyFields !== undefined) {
+    check.fault(path, '`key` and `keyFields` exclude each other', 'Keep one of them');
+  }
+  if (typeof key === 'function') {
+    if (match.length === 0 || match.some((pattern) => typeof pattern !== 'string' || pattern === '')) {
+      check.fault(
+        `${path}.match`,
+        'a key function cannot be turned around, so that the pattern of its keys has to be named',
+        "Set `match` to the Redis pattern(s) that all its keys match, e.g. 'profile:*'",
+      );
+    }
+    return { kind: 'function', make: key, match };
+  }
+  if (match.length > 0) {
+    check.fault(
+      `${path}.match`,
+      'only a key function needs it',
+      'Leave it out: patterns are derived from templates',
+    );
+  }
+  if (key !== undefined) return resolveTemplates(check, `${path}.key`, key);
+  const named =
+    Array.isArray(keyFields) && keyFields.length > 0 && keyFields.every((field) => typeof field === 'string');
+  if (keyFields !== undefined && !named) {
+    check.fault(`${path}.keyFields`, 'it is no list of columns', "Write e.g. ['tenant_id', 'id']");
+  }
+  return { kind: 'default', fields: named ? keyFields : undefined };
+}
+
+function resolveTemplates(check: OptionCheck, path: string, key: string | string[]): KeySource | undefined {
+  const sources: unknown[] = [key].flat();
+  const templates: KeyTemplate[] = [];
+  if (sources.length === 0) check.fault(path, 'the list is empty', "Write e.g. ['profile:{user_id}']");
+  for (const source of sources) {
+    try {
+      if (typeof source !== 'string') throw new SyntaxError('it is neither a template nor a function');
+      templates.push(new KeyTemplate(source));
+    } catch (error) {
+      check.fault(path, (error as SyntaxError).message, "Name columns in braces, e.g. 'profile:{user_id}'");
+    }
+  }
+  return templates.length > 0 ? { kind: 'templates', templates } : undefined;
+}
