@@ -77,7 +77,7 @@ export interface TableOptions {
    *
    * @defaultValue `'cache-aside'`
    */
-  strategy?: CacheStrategy | Type<TableStrategy>;
+  strategy?: CacheStrategy | Type<TableStrategy<never>>;
   /**
    * The key or keys of a row: a template such as `'profile:{user_id}'`, a list of templates, or a function of
    * the row that returns a key, a list of keys, or null for none. In a template `{$db}` and `{$table}` stand
@@ -183,7 +183,7 @@ export interface CacheflowAsyncOptions extends Pick<ModuleMetadata, 'imports'>, 
  */
 export function tables(
   db: string,
-  strategy: CacheStrategy | Type<TableStrategy>,
+  strategy: CacheStrategy | Type<TableStrategy<never>>,
   ...names: string[]
 ): TableOptions[] {
   return names.map((table) => ({ db, table, strategy }));

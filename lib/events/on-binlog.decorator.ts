@@ -38,18 +38,20 @@ export function OnBinlog<T = Row>(
   pattern: string | readonly string[],
   options: OnBinlogOptions = {},
 ): OnBinlogDecorator<T> {
-  return (_target, _method, descriptor) => {
-    if (!descriptor.value) return;
+  return (target, method, descriptor) => {
+    // Of a property there is no descriptor, though only JavaScript gets this far.
+    const handler = (descriptor as typeof descriptor | undefined)?.value;
+    if (!handler) {
+      throw new TypeError(
+        `@OnBinlog is for methods, which ${target.constructor.name}.${String(method)} is not`,
+      );
+    }
     const metadata: OnBinlogMetadata = {
       patterns: typeof pattern === 'string' ? [pattern] : pattern,
       actions: options.actions,
       source: options.source ?? DEFAULT_NAME,
     };
-    Reflect.defineMetadata(
-      METADATA_KEY,
-      [...onBinlogMetadataOf(descriptor.value), metadata],
-      descriptor.value,
-    );
+    Reflect.defineMetadata(METADATA_KEY, [...onBinlogMetadataOf(handler), metadata], handler);
   };
 }
 

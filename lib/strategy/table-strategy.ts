@@ -5,7 +5,8 @@ import type { ChangeEvent, Row } from '../events/change-event';
  * and must give the same keys for the same row.
  */
 // The row's shape is the user's own; a method signature keeps the parameter bivariant, so that
-// `(row: User) => …` is accepted.
+// `(row: { id: number }) => …` is accepted. An interface is not, because it has no index signature: TypeScript
+// takes `Pick<User, 'id'>` or a type alias.
 export type KeyFunction = {
   bivarianceHack(row: Row): string | readonly string[] | null | undefined;
 }['bivarianceHack'];

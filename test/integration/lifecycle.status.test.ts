@@ -191,4 +191,30 @@ describeEachSql('the hand on the tail', { schema: SCHEMA }, (stage) => {
       await stage.redis.call('ACL', 'SETUSER', 'default', '+unlink');
     }
   });
+
+  it('ends the tail loudly, and not the process, when the pipeline fails in a way nobody foresaw', async () => {
+    const uncaught: unknown[] = [];
+    const remember = (error: unknown): void => void uncaught.push(error);
+    process.on('uncaughtException', remember).on('unhandledRejection', remember);
+    const key = (row: Record<string, unknown>): string => {
+      // A key function must not have side effects; JSON cannot hold this one.
+      if (row['name'] === 'bad') row['self'] = row;
+      return `session:${String(row['id'])}`;
+    };
+    const tables = [
+      { db: 'user', table: 'sessions', strategy: 'write-through' as const, key, match: 'session:*' },
+    ];
+    const app = await stage.app({ tables });
+    await stage.sql.query("REPLACE INTO user.sessions VALUES (500, 'bad')");
+    await waitFor(() => app.cacheflow.status().state === 'failed');
+    expect(app.cacheflow.status().reason).toContain('The pipeline failed (TypeError)');
+    expect(app.errors.map(({ code }) => code)).toEqual(['CACHEFLOW_STOPPED']);
+    await expect(app.cacheflow.caughtUp()).rejects.toThrow('The tail has failed');
+    expect(app.events).toEqual([]);
+    await app.close();
+    expect(app.cacheflow.status().state).toBe('failed');
+    await new Promise((resolve) => setTimeout(resolve));
+    process.off('uncaughtException', remember).off('unhandledRejection', remember);
+    expect(uncaught).toEqual([]);
+  });
 });

@@ -100,10 +100,6 @@ it('a handler has to take the event of its decorator', () => {
     ofTwo(event: ChangeEvent, more: string): string {
       return `${event.table}${more}`;
     }
-    // @ts-expect-error it is for methods
-    @OnBinlog('user.users')
-    property = 5;
-
     // @ts-expect-error there is no such action
     @OnBinlog('user.users', { actions: ['upsert'] })
     ofUpsert(): void {}
@@ -115,6 +111,14 @@ it('a handler has to take the event of its decorator', () => {
     ofRegExp(): void {}
   }
   expect(new Listener()).toBeInstanceOf(Listener);
+  expect(() => {
+    class Mistaken {
+      // @ts-expect-error it is for methods
+      @OnBinlog('user.users')
+      readonly property = 5;
+    }
+    return Mistaken;
+  }).toThrow('@OnBinlog is for methods, which Mistaken.property is not');
 });
 
 it('options are checked by name and by kind', () => {
@@ -157,14 +161,16 @@ it('options are checked by name and by kind', () => {
 });
 
 it('a key function may name the type of its row', () => {
-  const key = (row: User): string[] => [`user:${row.id}`];
+  // TypeScript takes an alias here, not an interface, which has no index signature.
+  type UserRow = Pick<User, 'id' | 'name'>;
+  const key = (row: UserRow): string[] => [`user:${row.id}`];
   const table: TableOptions = { db: 'user', table: 'users', key, match: 'user:*' };
   const makers: KeyFunction[] = [
     key,
     (row) => String(row['id']),
     () => null,
     () => undefined,
-    (row: User) => row.name,
+    (row: UserRow) => row.name,
   ];
   // @ts-expect-error a key is text
   makers.push(() => 5);
