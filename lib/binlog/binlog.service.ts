@@ -237,12 +237,14 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
 }
 
 function lagOf({ tail, position, queue }: Machinery): CacheflowStatus['lag'] {
-  const { sourcePosition } = tail;
+  const { sourcePosition, behindSince } = tail;
   const applied = position.value;
-  const behind = queue.size > 0 || (sourcePosition !== undefined && !position.hasReached(sourcePosition));
+  const unread =
+    sourcePosition !== undefined && !position.hasReached(sourcePosition) ? behindSince : undefined;
+  const oldest = queue.oldestTimestamp ?? unread;
   const sameFile = sourcePosition !== undefined && applied?.file === sourcePosition.file;
   return {
-    millis: behind && position.timestamp !== undefined ? Math.max(0, Date.now() - position.timestamp) : 0,
+    millis: oldest === undefined ? 0 : Math.max(0, Date.now() - oldest),
     bytes: sameFile ? Math.max(0, sourcePosition.offset - applied.offset) : undefined,
   };
 }

@@ -69,6 +69,8 @@ export class Tail {
   private rowsBefore = 0;
   /** The source's own position when it was last asked. */
   sourcePosition: BinlogPosition | undefined;
+  /** When it was first seen that the source is ahead, in milliseconds since 1970; undefined while it is not. */
+  behindSince: number | undefined;
   /** The latest error's message while the tail is not streaming. */
   reason: string | undefined;
   serverId: number;
@@ -247,9 +249,10 @@ export class Tail {
     for (;;) {
       await sleep(Math.min(POLL_MILLIS, config.watchdogMillis), this.ended);
       this.sourcePosition = await control.currentPosition(server);
-      const applied = position.value;
-      const behind = applied !== undefined && comparePositions(this.sourcePosition, source.readUpTo) > 0;
-      if (behind && source.silentMillis > config.watchdogMillis) {
+      if (position.hasReached(this.sourcePosition)) this.behindSince = undefined;
+      else this.behindSince ??= Date.now();
+      const ahead = comparePositions(this.sourcePosition, source.readUpTo) > 0;
+      if (ahead && source.silentMillis > config.watchdogMillis) {
         throw new SourceStalledError(
           `The replication connection has been silent for ${source.silentMillis} ms although the source went on; it is replaced`,
         );

@@ -2,7 +2,6 @@ import type { BinlogPosition } from '../binlog/position';
 import { comparePositions } from '../binlog/position';
 import type { GtidTracker } from '../binlog/zongji';
 import type { Checkpoint } from '../checkpoint/checkpoint.store';
-import type { StreamItem, TransactionPiece } from './stream';
 
 interface Waiter {
   readonly target: BinlogPosition;
@@ -15,8 +14,6 @@ export class AppliedPosition {
   private gtids: GtidTracker | undefined;
   private sameServer = false;
   private readonly waiters = new Set<Waiter>();
-  /** When the last applied change was made on the source, in milliseconds since 1970. */
-  timestamp: number | undefined;
 
   get value(): Checkpoint | undefined {
     return this.current;
@@ -35,9 +32,7 @@ export class AppliedPosition {
   }
 
   /** A batch was applied, whose last whole transaction ends at `end`. */
-  moveTo(end: BinlogPosition, batch: readonly TransactionPiece[]): Checkpoint {
-    const last: StreamItem | undefined = batch.findLast((piece) => piece.items.length > 0)?.items.at(-1);
-    if (last?.kind === 'row') this.timestamp = last.timestamp;
+  moveTo(end: BinlogPosition): Checkpoint {
     // A resume by GTID reads the file from its start, though it delivers only what is new.
     const place = this.hasReached(end) && this.current && this.sameServer ? this.current : end;
     this.current = {

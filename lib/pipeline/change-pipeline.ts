@@ -65,6 +65,6 @@ export class ChangePipeline {
       end = piece.end;
       if (piece.gtid !== undefined) this.position.addGtid(piece.gtid);
     }
-    return end && this.position.moveTo(end, batch);
+    return end && this.position.moveTo(end);
   }
 }

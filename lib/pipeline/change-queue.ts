@@ -15,7 +15,7 @@ export class ChangeQueue {
   private full = false;
   private closed = false;
   /** Pieces that were taken and not yet done. */
-  private inHand = 0;
+  private inHand: readonly TransactionPiece[] = [];
   private wake: (() => void) | undefined;
   private onDrained: (() => void) | undefined;
 
@@ -30,9 +30,18 @@ export class ChangeQueue {
     return this.rows;
   }
 
+  /** When the oldest change that waits or is being applied was made on the source; undefined without one. */
+  get oldestTimestamp(): number | undefined {
+    for (const piece of [...this.inHand, ...this.pieces]) {
+      const row = piece.items.find((item) => item.kind === 'row');
+      if (row) return row.timestamp;
+    }
+    return undefined;
+  }
+
   /** Nothing waits and nothing is being applied. */
   get isIdle(): boolean {
-    return this.pieces.length === 0 && this.inHand === 0;
+    return this.pieces.length === 0 && this.inHand.length === 0;
   }
 
   /** Resolves when nothing waits and nothing is being applied. */
@@ -78,13 +87,13 @@ export class ChangeQueue {
       count++;
     }
     const batch = this.pieces.splice(0, count);
-    this.inHand = batch.length;
+    this.inHand = batch;
     return batch;
   }
 
   /** A batch that was taken has been applied. */
   done(batch: readonly TransactionPiece[]): void {
-    this.inHand = 0;
+    this.inHand = [];
     if (this.isIdle) this.onDrained?.();
     for (const piece of batch) {
       this.rows -= weightOf(piece);

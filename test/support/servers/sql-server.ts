@@ -106,6 +106,8 @@ export function localSqlArgs(folder: string, port: number): string[] {
     ...asRoot,
     `--datadir=${folder}/data`,
     `--socket=${folder}/sock`,
+    // Two servers that share one delete each other's temporary tables.
+    `--tmpdir=${folder}`,
     `--pid-file=${folder}/pid`,
     '--bind-address=127.0.0.1',
     `--port=${port}`,
