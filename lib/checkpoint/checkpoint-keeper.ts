@@ -88,10 +88,9 @@ export class CheckpointKeeper {
         if (this.signal.aborted) return;
         this.errors.report(
           new CheckpointFailedError(
-            `The checkpoint could not be saved: ${messageOf(cause)}; the tail holds and keeps trying`,
-            {
-              cause,
-            },
+            `The checkpoint could not be saved: ${messageOf(cause)}; changes are applied all the same, ` +
+              'a restart would repeat them, and saving is tried again',
+            { cause },
           ),
         );
         await backoff.wait(this.signal).catch(() => undefined);

@@ -11,8 +11,8 @@ export interface CheckpointStore {
   /** The stored checkpoint, or null at the first start. While it rejects, the tail waits, reports and asks again. */
   load(name: string): Promise<Checkpoint | null>;
   /**
-   * Stores the checkpoint durably before it resolves. Calls never overlap. When it rejects, the tail holds and
-   * calls it again.
+   * Stores the checkpoint durably before it resolves. Calls never overlap. While it rejects, the error is reported
+   * and the latest checkpoint tried again; changes are applied all the same, and a restart would repeat them.
    */
   save(name: string, checkpoint: Checkpoint): Promise<void>;
 }

@@ -32,11 +32,11 @@ export class ChangePipeline {
       if (!batch) return;
       const items = batch.flatMap((piece) => piece.items);
 
-      // The checkpoint of the batches before goes along in the same round trip; this batch's own may only
-      // follow once Redis has acknowledged all of it.
-      const saved = this.keeper.save();
+      // The checkpoint of the batches before goes along in the same round trip; this batch's own may only follow
+      // once Redis has acknowledged all of it. Nobody waits for it: where it cannot be saved, a restart repeats
+      // more, but stale keys must not stay in the cache meanwhile. It never rejects.
+      void this.keeper.save();
       await this.strategy.apply(items, this.signal);
-      await saved;
 
       const handlers = await this.events.publish(items);
       const end = this.advance(batch);
@@ -44,7 +44,7 @@ export class ChangePipeline {
       else if (handlers) this.keeper.hold(handlers);
       this.queue.done(batch);
 
-      if (this.queue.isIdle) await this.keeper.save();
+      if (this.queue.isIdle) void this.keeper.save();
     }
   }
 

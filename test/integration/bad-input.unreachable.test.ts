@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { expect, it, onTestFailed } from 'vitest';
+import { expect, it } from 'vitest';
 import type { CacheflowError } from '../../lib';
 import {
   CacheflowConfigurationError,
@@ -7,6 +7,7 @@ import {
   RedisUnavailableError,
   SourceUnavailableError,
 } from '../../lib';
+import type { TestApp } from '../support/app';
 import { describeEachSql } from '../support/each-sql';
 import { waitFor } from '../support/wait-for';
 
@@ -59,8 +60,6 @@ describeEachSql('a server that is away at the start', { schema: SCHEMA }, (stage
   });
 
   it('is waited for when it is Redis, and nothing of that time is lost', async () => {
-    await stage.redisServer.kill();
-    onTestFailed(() => stage.redisServer.start());
     const errors: CacheflowError[] = [];
     @Injectable()
     class Early {
@@ -68,17 +67,21 @@ describeEachSql('a server that is away at the start', { schema: SCHEMA }, (stage
         cacheflow.errors$.subscribe((error) => errors.push(error));
       }
     }
-    const app = await stage.boot({ tables }, { providers: [Early] });
-    await waitFor(() => app.cacheflow.status().reason !== undefined, { message: 'a reason' });
-    const { state, reason } = app.cacheflow.status();
-    expect(state).toBe('connecting');
-    expect(reason).toBe('Waiting for the checkpoint to be loaded');
-    expect(app.log.join('\n')).toMatch(
-      /CACHEFLOW_REDIS_UNAVAILABLE: The connection to Redis failed \(.*ECONNREFUSED/,
-    );
-    expect(errors.some((error) => error instanceof RedisUnavailableError)).toBe(true);
-
-    await stage.redisServer.start();
+    let app: TestApp;
+    await stage.redisServer.kill();
+    try {
+      app = await stage.boot({ tables }, { providers: [Early] });
+      await waitFor(() => app.cacheflow.status().reason !== undefined, { message: 'a reason' });
+      const { state, reason } = app.cacheflow.status();
+      expect(state).toBe('connecting');
+      expect(reason).toBe('Waiting for the checkpoint to be loaded');
+      expect(app.log.join('\n')).toMatch(
+        /CACHEFLOW_REDIS_UNAVAILABLE: The connection to Redis failed \(.*ECONNREFUSED/,
+      );
+      expect(errors.some((error) => error instanceof RedisUnavailableError)).toBe(true);
+    } finally {
+      await stage.redisServer.start();
+    }
     await waitFor(() => app.cacheflow.status().state === 'streaming', { message: 'the tail to stream' });
     expect(app.cacheflow.status().reason).toBeUndefined();
     await stage.cache('shop:users:3');

@@ -83,10 +83,13 @@ describeEachSql('the tail', { schema: SCHEMA }, (stage) => {
   it('holds while Redis is gone, and goes on', async () => {
     const app = await stage.app({ tables });
     await stage.redisServer.kill();
-    await waitFor(() => saw(app, RedisUnavailableError), { message: 'the error' });
-    await change(stage, 1, 20);
-    expect(app.events).toEqual([]);
-    await stage.redisServer.start();
+    try {
+      await waitFor(() => saw(app, RedisUnavailableError), { message: 'the error' });
+      await change(stage, 1, 20);
+      expect(app.events).toEqual([]);
+    } finally {
+      await stage.redisServer.start();
+    }
     await app.cacheflow.caughtUp();
     expect(ids(app)).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
     await stage.cache(...keys(1, 3));
