@@ -1,4 +1,4 @@
-import type { DynamicModule, Provider } from '@nestjs/common';
+import type { DynamicModule, InjectionToken, Provider } from '@nestjs/common';
 import { Module } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
 import { BinlogService } from './binlog/binlog.service';
@@ -38,12 +38,23 @@ export class CacheflowModule extends ConfigurableModuleClass {
   }
 }
 
+/**
+ * A named source has no provider under the class itself: `app.get(CacheflowService)` looks through all modules, and
+ * must not find the wrong one.
+ */
+function service(token: InjectionToken<CacheflowService>): Provider {
+  if (token === CacheflowService) return CacheflowService;
+  return {
+    provide: token,
+    useFactory: (...rooms: ConstructorParameters<typeof CacheflowService>) => new CacheflowService(...rooms),
+    inject: [BinlogService, EventHub, ErrorReporter, RedisConnection],
+  };
+}
+
 /** Adds a source's rooms to what the builder made of the options. */
 function assemble(definition: DynamicModule, extras: CacheflowExtras | undefined): DynamicModule {
   const name = extras?.name ?? DEFAULT_NAME;
   const token = getCacheflowToken(name);
-  const named: Provider[] =
-    token === CacheflowService ? [] : [{ provide: token, useExisting: CacheflowService }];
   return {
     ...definition,
     global: extras?.isGlobal ?? true,
@@ -62,8 +73,7 @@ function assemble(definition: DynamicModule, extras: CacheflowExtras | undefined
       OnBinlogExplorer,
       SourceNames,
       BinlogService,
-      CacheflowService,
-      ...named,
+      service(token),
     ],
     exports: token === CacheflowService ? [CacheflowService, BinlogService, StrategyService] : [token],
   };

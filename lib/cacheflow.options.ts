@@ -170,10 +170,10 @@ export interface CacheflowOptionsFactory {
 
 /** The options of `CacheflowModule.forRootAsync`. */
 export interface CacheflowAsyncOptions extends Pick<ModuleMetadata, 'imports'>, CacheflowExtras {
-  useFactory?: (...args: never[]) => CacheflowOptions | Promise<CacheflowOptions>;
-  useClass?: Type<CacheflowOptionsFactory>;
-  useExisting?: Type<CacheflowOptionsFactory>;
-  inject?: unknown[];
+  useFactory?: ((...args: never[]) => CacheflowOptions | Promise<CacheflowOptions>) | undefined;
+  useClass?: Type<CacheflowOptionsFactory> | undefined;
+  useExisting?: Type<CacheflowOptionsFactory> | undefined;
+  inject?: unknown[] | undefined;
 }
 
 /**

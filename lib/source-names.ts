@@ -11,21 +11,21 @@ export class SourceNames {
     @Inject(DiscoveryService) private readonly discovery: DiscoveryService,
   ) {}
 
+  /** The names of all sources of the app. */
+  all(): string[] {
+    const instances = this.discovery.getProviders().map((wrapper) => wrapper.instance as unknown);
+    const sources = new Set(instances.filter((instance) => instance instanceof SourceNames));
+    return [...sources].map((source) => source.name);
+  }
+
   faults(): ConfigurationFault[] {
     const { name } = this;
-    const namesakes = new Set(
-      this.discovery
-        .getProviders()
-        .map((wrapper) => wrapper.instance as unknown)
-        .filter(
-          (instance): instance is SourceNames => instance instanceof SourceNames && instance.name === name,
-        ),
-    );
-    if (namesakes.size < 2) return [];
+    const namesakes = this.all().filter((each) => each === name).length;
+    if (namesakes < 2) return [];
     return [
       {
         subject: 'name',
-        problem: `${namesakes.size} sources of this app are called "${name}" and would share a checkpoint`,
+        problem: `${namesakes} sources of this app are called "${name}" and would share a checkpoint`,
         fix: "Give each CacheflowModule.forRoot its own name, e.g. { name: 'orders', … }",
       },
     ];

@@ -48,6 +48,14 @@ async function mustSucceed(command, args) {
   if (code !== 0) process.exit(code);
 }
 
+// npm's shell does not pass a SIGTERM on; without a parent nobody would be left to end us.
+const parent = process.ppid;
+const watch = setInterval(() => {
+  if (process.ppid === parent) return;
+  clearInterval(watch);
+  process.kill(process.pid, 'SIGTERM');
+}, 1_000).unref();
+
 const [name, ...args] = process.argv.slice(2);
 const command = Object.hasOwn(commands, name ?? '') ? commands[name] : undefined;
 if (!command) {

@@ -64,7 +64,7 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
    * @throws CacheflowConfigurationError that lists every fault
    */
   async onModuleInit(): Promise<void> {
-    const { handlers, faults } = this.explorer.explore();
+    const { handlers, faults } = this.explorer.explore(this.names.all());
     const all = [...this.config.faults, ...this.names.faults(), ...faults];
     all.push(...handlerFaults(handlers, this.config.rules));
     // Without usable options there is nobody to ask.

@@ -283,7 +283,7 @@ export class Tail {
       errors.report(error);
     };
     // A client of Redis may keep the question through an outage instead of failing it.
-    this.reason = 'Waiting for the checkpoint to be loaded';
+    this.reason = 'Waiting for the checkpoint: its store (Redis, unless you set another) has not answered';
     for (;;) {
       const slow = setTimeout(
         () => report('has not been loaded yet; still waiting for its store'),
@@ -316,7 +316,7 @@ export class Tail {
       case 'position-lost':
         return new PositionLostError(
           `The source cannot go on from ${position.value ? formatPosition(position.value) : 'the start position'} ` +
-            `(${messageOf(error)}); changes were missed. Empty the cache, delete the checkpoint and restart`,
+            `(${messageOf(error)}); on a first start correct \`startAt\`; else changes were missed: empty the cache, delete the checkpoint and restart`,
           { cause: error },
         );
       case 'denied':

@@ -13,6 +13,10 @@ export class OptionCheck {
   names(path: string, given: object, known: Record<string, true>): void {
     for (const name of Object.keys(given)) {
       if (Object.hasOwn(known, name)) continue;
+      if (path === '' && (name === 'name' || name === 'isGlobal')) {
+        this.fault(name, 'a factory cannot set it', 'Put it beside useFactory, useClass or useExisting');
+        continue;
+      }
       const [near] = nearMisses(name, Object.keys(known));
       this.fault(
         path ? `${path}.${name}` : name,
@@ -28,7 +32,7 @@ export class OptionCheck {
     if (typeof value === 'number' && Number.isInteger(value) && value > 0) return true;
     this.fault(
       subject,
-      'it has to be a whole number above 0',
+      `it has to be a whole number above 0${typeof value === 'string' ? ' and is a string' : ''}`,
       'Set it to one or leave it out for the default',
     );
     return false;

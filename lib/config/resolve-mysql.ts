@@ -36,6 +36,7 @@ export function resolveMysql(
   const options = given as unknown as MysqlSourceOptions;
   check.names('mysql', given, MYSQL_NAMES);
   check.text('mysql.user', options.user);
+  if (options.host !== undefined) check.text('mysql.host', options.host);
   if (options.port !== undefined) check.positiveInteger('mysql.port', options.port);
   if (options.connectTimeoutMillis !== undefined) {
     check.positiveInteger('mysql.connectTimeoutMillis', options.connectTimeoutMillis);

@@ -9,7 +9,7 @@ export function resolveRedis(check: OptionCheck, given: unknown): RedisSource {
   if (!usable) {
     check.fault(
       'redis',
-      'it is missing',
+      given === undefined ? 'it is missing' : 'it is none of the forms',
       "Set it to connection options ({ host, port }), a URL, an ioredis client or { namespace: '…' }",
     );
     return {};

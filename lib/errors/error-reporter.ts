@@ -8,6 +8,7 @@ import { ChangeError } from './change.errors';
 /** Of errors alike (same code, same table), one in this time is logged; all are emitted and counted. */
 const LOG_INTERVAL_MILLIS = 1_000;
 const MAX_KINDS = 1_000;
+const MAX_FRAMES = 5;
 
 /** The one way for errors out of the tail: log, `errors$`, counter. */
 @Injectable()
@@ -58,8 +59,15 @@ export class ErrorReporter {
     const more = last?.suppressed ? ` (${last.suppressed} more like the one before were not logged)` : '';
     if (this.logged.size >= MAX_KINDS) this.logged.clear();
     this.logged.set(kind, { at: now, suppressed: 0 });
-    this.logger.error(`${error.code}: ${error.message}${more}`);
+    this.logger.error(`${error.code}: ${error.message}${more}`, framesOf(error.cause));
   }
+}
+
+/** Where an error of the app was thrown: only the frames of its stack, because its message may hold row values. */
+function framesOf(cause: unknown): string | undefined {
+  if (!(cause instanceof Error)) return undefined;
+  const frames = (cause.stack ?? '').split('\n').filter((line) => /^\s+at .*:\d+:\d+\)?$/.test(line));
+  return frames.length > 0 ? frames.slice(0, MAX_FRAMES).join('\n') : undefined;
 }
 
 function describe(error: unknown): string {

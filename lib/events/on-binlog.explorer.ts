@@ -30,8 +30,8 @@ export class OnBinlogExplorer {
     @Inject(ErrorReporter) private readonly reporter: ErrorReporter,
   ) {}
 
-  /** The handlers, and what is wrong with the patterns of others. */
-  explore(): { handlers: BinlogHandler[]; faults: ConfigurationFault[] } {
+  /** The handlers, and what is wrong with others; `sources` are the names of all sources of the app. */
+  explore(sources: readonly string[]): { handlers: BinlogHandler[]; faults: ConfigurationFault[] } {
     const handlers: BinlogHandler[] = [];
     const faults: ConfigurationFault[] = [];
     const wrappers = [...this.discovery.getProviders(), ...this.discovery.getControllers()];
@@ -45,10 +45,12 @@ export class OnBinlogExplorer {
       for (const method of this.scanner.getAllMethodNames(prototype)) {
         const target = (prototype as Record<string, unknown>)[method];
         if (typeof target !== 'function') continue;
-        const metadata = onBinlogMetadataOf(target).filter((each) => each.source === this.source);
-        if (metadata.length === 0) continue;
         // Not the wrapper's name, which is the provider's token and may be a symbol.
         const name = `${prototype.constructor.name}.${method}`;
+        const decorations = onBinlogMetadataOf(target);
+        faults.push(...decorations.flatMap((each) => decorationFaults(each, name, sources)));
+        const metadata = decorations.filter((each) => each.source === this.source);
+        if (metadata.length === 0) continue;
         if (!wrapper.isDependencyTreeStatic() || wrapper.isTransient) {
           const scope = wrapper.isTransient ? 'transient' : 'request-scoped';
           this.reporter.warn(
@@ -62,6 +64,27 @@ export class OnBinlogExplorer {
     }
     return { handlers, faults };
   }
+}
+
+const ACTIONS: readonly string[] = ['insert', 'update', 'delete'] satisfies ChangeAction[];
+
+/** What types would have caught, in JavaScript, and a source that the app does not have. */
+function decorationFaults(
+  { source, actions = [] }: OnBinlogMetadata,
+  name: string,
+  sources: readonly string[],
+): ConfigurationFault[] {
+  const subject = `@OnBinlog on ${name}`;
+  const faults = actions
+    .filter((action) => !ACTIONS.includes(action))
+    .map((action) => ({
+      subject,
+      problem: `there is no action "${action}"`,
+      fix: `Use ${ACTIONS.join(', ')}`,
+    }));
+  if (sources.includes(source)) return faults;
+  const problem = `it listens to a source "${source}", which the app does not have, so that it would never be called`;
+  return [...faults, { subject, problem, fix: `Set \`source\` to one of ${sources.join(', ')}` }];
 }
 
 function addHandler(

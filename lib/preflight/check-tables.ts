@@ -103,7 +103,7 @@ function checkKeys(
   name: TableName,
   definition: TableDefinition,
   rowImage: string,
-  { faults }: PreflightResult,
+  { faults, warnings }: PreflightResult,
 ): void {
   const subject = `tables[${rule.index}] (${name.schema}.${name.table})`;
   const columns = definition.columns.filter((column) => !column.invisible).map((column) => column.name);
@@ -115,6 +115,12 @@ function checkKeys(
     if (!(error instanceof NoUsableKeyError)) throw error;
     faults.push({ subject, problem: `no key can be made: ${messageOf(error)}`, fix: keyFix(rule, columns) });
     return;
+  }
+  if (rowImage !== 'FULL' && rule.strategy === CacheStrategy.WriteThrough) {
+    warnings.push(
+      `${subject}: with binlog_row_image = ${rowImage} rows may arrive without all columns; their keys are removed ` +
+        "instead of written. SET GLOBAL binlog_row_image = 'FULL'",
+    );
   }
   if (rowImage === 'FULL') return;
   const left = definition.columns.filter((column) => isLeftOut(column, definition, rowImage));
@@ -153,7 +159,8 @@ function keyFix(rule: TableRule, columns: readonly string[]): string {
     .filter((column) => !columns.includes(column))
     .flatMap((column) => nearMisses(column, columns));
   if (near.length > 0) return `Did you mean ${near.map((column) => `\`${column}\``).join(', ')}?`;
-  return 'Set `keyFields` or `key` to columns that tell the rows apart, or add a primary key';
+  const where = isExact(rule) ? '' : ' in an entry of its own for this table';
+  return `Set \`keyFields\` or \`key\`${where} to columns that tell the rows apart, or add a primary key`;
 }
 
 interface TableName {

@@ -33,7 +33,7 @@ export function exec(command, args) {
     child.once('exit', (code, signal) => {
       done();
       // What would have come after the command is not wanted any more.
-      if (interruptedBy) process.exit(code || 128 + constants.signals[interruptedBy]);
+      if (interruptedBy) process.exit(code ?? 128 + constants.signals[interruptedBy]);
       resolve(code ?? 128 + constants.signals[signal]);
     });
   });

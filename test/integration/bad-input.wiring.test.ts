@@ -141,6 +141,22 @@ it('refuses @OnBinlog patterns without a dot, and those that no table matches', 
   ]);
 });
 
+it('refuses @OnBinlog with a source or an action that does not exist', async () => {
+  @Injectable()
+  class Listener {
+    @OnBinlog('shop.users', { source: 'nope' })
+    elsewhere(_event: ChangeEvent): void {}
+    @OnBinlog('shop.users', { actions: ['updated' as 'update'] })
+    misspelt(_event: ChangeEvent): void {}
+  }
+  const error = await refusedBoot(options(), { providers: [Listener] });
+  expect(faultLines(error.faults)).toEqual([
+    '@OnBinlog on Listener.elsewhere: it listens to a source "nope", which the app does not have, so that it ' +
+      'would never be called | Set `source` to one of default',
+    '@OnBinlog on Listener.misspelt: there is no action "updated" | Use insert, update, delete',
+  ]);
+});
+
 it('refuses a wrong CACHEFLOW_SERVER_ID together with what the server lacks', async () => {
   vi.stubEnv('CACHEFLOW_SERVER_ID', '-1');
   const error = await refusedBoot(options({ tables: [{ db: 'shop', table: 'users', key: 'u:{idd}' }] }));

@@ -130,6 +130,7 @@ describe('several sources', () => {
       apps.push(app);
       const { unnamed, byDecorator, second } = app.context.get(Listener);
       expect(byDecorator).toBe(unnamed);
+      expect(app.context.get(CacheflowService)).toBe(unnamed);
       expect([unnamed.status().name, second.status().name]).toEqual(['default', 'second']);
       await Promise.all([unnamed.caughtUp(), second.caughtUp()]);
       await mysql.query(INSERT);
