@@ -5,7 +5,15 @@ import type { RowChange, TransactionPiece } from '../pipeline/stream';
 import type { ControlConnection } from './control-connection';
 import { isRowsEvent } from './decode/rows-decoder';
 import type { EventHeader } from './event-header';
-import { EventType, readGtid, readHeader, readMariadbGtid, readQuery } from './event-header';
+import {
+  EventType,
+  readGtid,
+  readHeader,
+  readMariadbGtid,
+  readQuery,
+  readChecksumFlag,
+  readRotate,
+} from './event-header';
 import type { TableCatalog } from './table-catalog';
 import { TransactionAssembler } from './transaction-assembler';
 import type { BinlogEvent, ReplicationSession, SessionOptions } from './zongji';
@@ -40,6 +48,8 @@ export class BinlogSource {
   /** Reasons to hold the socket; it flows only without any. */
   private readonly holds = new Set<'queue' | 'metadata' | 'user'>();
   private insideXa = false;
+  /** Whether the events of this file end with a checksum. */
+  private checksum = true;
   /** Of the event in hand. */
   private header!: EventHeader;
   private closed = false;
@@ -115,7 +125,7 @@ export class BinlogSource {
   private onEvent(buffer: Buffer, start: number, end: number): boolean {
     if (this.closed) return true;
     this.lastEventAt = Date.now();
-    const header = readHeader(buffer, start, end, this.session?.checksum ?? true);
+    const header = readHeader(buffer, start, end, this.checksum);
     this.header = header;
     if (isRowsEvent(header.type)) {
       this.onRows(buffer, header);
@@ -167,6 +177,14 @@ export class BinlogSource {
         this.standalone(header);
         return true;
       case EventType.ROTATE:
+        ({ file: this.file, offset: this.offset } = readRotate(buffer, start, end));
+        return true;
+      case EventType.FORMAT_DESCRIPTION:
+        // Each file has its own setting, which SET GLOBAL binlog_checksum changes while we are connected.
+        this.checksum = readChecksumFlag(buffer, end);
+        this.session?.useChecksum(this.checksum);
+        this.standalone(header);
+        return true;
       case EventType.GTID_TAGGED:
       case EventType.MARIADB_QUERY_COMPRESSED:
         // Rare and not simple: zongji parses these, see onParsed.
@@ -180,11 +198,7 @@ export class BinlogSource {
   /** zongji hands an event over in the same turn in which it was left to it. */
   private onParsed(event: BinlogEvent): void {
     const name = event.getEventName();
-    if (name === 'rotate') {
-      const rotate = event as BinlogEvent & { binlogName: string; position: number };
-      this.file = rotate.binlogName;
-      this.offset = Number(rotate.position);
-    } else if (name === 'gtid') {
+    if (name === 'gtid') {
       this.begin(this.header, event.gtid);
     } else if (name === 'query') {
       const query = event as BinlogEvent & { query: string };
@@ -251,6 +265,7 @@ export class BinlogSource {
     }
     const { shape } = entry;
     const position = { file: this.file, offset: this.transaction.offset };
+    let bytes = header.size;
     try {
       const decoder = entry.decoder();
       for (const images of decoder.decode(header.type, buffer, header.bodyStart, header.bodyEnd)) {
@@ -270,6 +285,7 @@ export class BinlogSource {
         };
         this.transaction.add(change);
       }
+      bytes = Math.max(bytes, decoder.lastBytes);
     } catch (cause) {
       const name = `${shape.schema}.${shape.table}`;
       const error = new RowUndecodableError(
@@ -281,7 +297,7 @@ export class BinlogSource {
       this.transaction.add({ kind: 'flush', table: shape, position, reason: error });
       this.sink.fault(error);
     }
-    this.transaction.addBytes(header.size);
+    this.transaction.addBytes(bytes);
   }
 
   /** Changes that cannot be read may belong to any table. */

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Socket } from 'node:net';
 import type { Connection, ConnectionOptions, RowDataPacket } from 'mysql2';
 import { createConnection } from 'mysql2';
@@ -60,6 +61,7 @@ export class ControlConnection {
   private readonly closing = new AbortController();
 
   private constructor(readonly raw: Connection) {
+    setMaxListeners(0, this.closing.signal);
     raw.on('error', (error: Error) => {
       this.broken = error;
     });

@@ -1,3 +1,5 @@
+import { crc32 } from 'node:zlib';
+
 /** Event types that matter here: MySQL libs/mysql/binlog/event/binlog_event.h, MariaDB sql/log_event.h. */
 export const EventType = {
   QUERY: 2,
@@ -24,6 +26,29 @@ const HEADER_LENGTH = 19;
 const CHECKSUM_LENGTH = 4;
 /** LOG_EVENT_ARTIFICIAL_F: made up by the dump thread, not in the file; its position means nothing. */
 const ARTIFICIAL_FLAG = 0x20;
+
+/**
+ * Rotate events: position 8, file name. They come before the format description of their file, so that only the
+ * checksum itself can tell whether there is one.
+ */
+export function readRotate(buffer: Buffer, start: number, end: number): { file: string; offset: number } {
+  const body = start + HEADER_LENGTH;
+  const checked = end - CHECKSUM_LENGTH;
+  const hasChecksum = crc32(buffer.subarray(start, checked)) === buffer.readUInt32LE(checked);
+  return {
+    file: buffer.toString('utf8', body + 8, hasChecksum ? checked : end),
+    offset: Number(buffer.readBigUInt64LE(body)),
+  };
+}
+
+/**
+ * Format description events end with the checksum algorithm of their file (0 none, 1 CRC32) and, whatever that is,
+ * a checksum of their own (MySQL libs/mysql/binlog/event/control_events.h, Format_description_event).
+ */
+export function readChecksumFlag(buffer: Buffer, end: number): boolean {
+  const CRC32 = 1;
+  return buffer[end - CHECKSUM_LENGTH - 1] === CRC32;
+}
 
 /** The common header: timestamp 4, type 1, server id 4, size 4, end position 4, flags 2; little-endian. */
 export interface EventHeader {

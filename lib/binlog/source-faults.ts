@@ -6,15 +6,20 @@ import { sqlErrorCode } from './control-connection';
 /** ER_MASTER_FATAL_ERROR_READING_BINLOG: what the source answers when it cannot stream. */
 const FATAL_READING_BINLOG = 1236;
 
-export type SourceFault = 'unreachable' | 'server-id' | 'position-lost' | 'denied';
+export type SourceFault = 'unreachable' | 'server-id' | 'position-lost' | 'other-server' | 'denied';
+
+/** The position belongs to another server, and has no GTIDs that would mean something here. */
+export class OtherServerError extends Error {}
 
 /** What an error of a connection to the source means for the tail. */
 export function classifySourceError(error: unknown): SourceFault {
+  if (error instanceof OtherServerError) return 'other-server';
   const code = sqlErrorCode(error) ?? '';
   const { errno, message } = (error ?? {}) as { errno?: unknown; message?: unknown };
   const text = typeof message === 'string' ? message : '';
   if (/same server_uuid|same server_id|same server id/i.test(text)) return 'server-id';
-  if (errno === FATAL_READING_BINLOG) return 'position-lost';
+  // Something in the settings, and not in the position.
+  if (errno === FATAL_READING_BINLOG && !/checksum/i.test(text)) return 'position-lost';
   return /^ER_(ACCESS_DENIED|DBACCESS_DENIED|SPECIFIC_ACCESS_DENIED|NOT_SUPPORTED_AUTH_MODE|HOST_NOT_PRIVILEGED)/.test(
     code,
   )

@@ -50,7 +50,12 @@ export class TableCatalog {
   see(buffer: Buffer, start: number, end: number): TableMap | undefined {
     const tableId = readTableId(buffer, start);
     const known = this.entries.get(tableId);
-    if (known && known.bytes.compare(buffer, start, end) === 0) return undefined;
+    if (known && known.bytes.compare(buffer, start, end) === 0) {
+      // The map of entries is kept in the order of their use, so that those in use are not dropped.
+      this.entries.delete(tableId);
+      this.entries.set(tableId, known);
+      return undefined;
+    }
     const map = parseTableMap(buffer, start, end);
     if (this.isWatched(map.schema, map.table)) return map;
     this.remember(tableId, Buffer.from(buffer.subarray(start, end)), null);

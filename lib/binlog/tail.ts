@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { CacheflowConfig } from '../cacheflow.config';
 import type { Checkpoint, CheckpointStore } from '../checkpoint/checkpoint.store';
 import type { CacheflowError } from '../errors/cacheflow.error';
@@ -17,7 +18,7 @@ import type { ChangeQueue } from '../pipeline/change-queue';
 import type { TableShape } from '../pipeline/stream';
 import { Gate } from '../pipeline/gate';
 import { lookAtSource, preflight } from '../preflight/preflight';
-import { sleep, untilAborted } from '../support/abort';
+import { sleep, untilAborted, withDeadline } from '../support/abort';
 import { Backoff } from '../support/backoff';
 import { BinlogSource } from './binlog.source';
 import type { ServerInfo } from './control-connection';
@@ -25,7 +26,7 @@ import { ControlConnection } from './control-connection';
 import type { BinlogPosition } from './position';
 import { comparePositions, formatPosition } from './position';
 import { generateServerId } from './server-id';
-import { accessFault, classifySourceError } from './source-faults';
+import { OtherServerError, accessFault, classifySourceError } from './source-faults';
 import { findStart } from './start-position';
 import { TableCatalog } from './table-catalog';
 import type { TailState } from './tail-status';
@@ -76,6 +77,8 @@ export class Tail {
   serverId: number;
 
   constructor(private readonly context: TailContext) {
+    // Whoever waits for something listens to it.
+    setMaxListeners(0, this.ending.signal);
     this.serverId = context.config.serverId;
     this.connected.close();
   }
@@ -189,6 +192,8 @@ export class Tail {
     await this.preflightOnce(control, server);
 
     const known = position.value ?? (await this.loadCheckpoint());
+    const elsewhere = known?.serverUuid !== undefined && known.serverUuid !== server.identity;
+    if (elsewhere && !(server.gtid && known.gtidSet !== undefined)) throw new OtherServerError();
     const start = await findStart(control, server, known ?? this.latestAtBoot(), config.startAt);
     position.start(
       { ...start.position, serverUuid: server.identity },
@@ -228,11 +233,15 @@ export class Tail {
     this.ended.throwIfAborted();
     this.source = source;
     if (this.userGate.isClosed) source.hold('user');
-    await source.open({
+    const open = {
       serverId: this.serverId,
       start: start.session,
       heartbeatMillis: config.watchdogMillis / 3,
-    });
+    };
+    // The watchdog only watches what streams.
+    await withDeadline(config.watchdogMillis, this.ended, (signal) =>
+      untilAborted(source.open(open), signal),
+    );
     this.reconnects++;
     this.reason = undefined;
     this.currentState = 'streaming';
@@ -313,6 +322,11 @@ export class Tail {
         this.serverId = generateServerId();
         return clash;
       }
+      case 'other-server':
+        return new PositionLostError(
+          'The address leads to another server now, where a file and an offset mean nothing; changes may have been ' +
+            'missed: empty the cache, delete the checkpoint and restart. With GTIDs the tail would have gone on',
+        );
       case 'position-lost':
         return new PositionLostError(
           `The source cannot go on from ${position.value ? formatPosition(position.value) : 'the start position'} ` +

@@ -24,8 +24,8 @@ export interface SessionListener {
 
 /** A replication connection that streams. */
 export interface ReplicationSession {
-  /** Whether each event ends with a checksum of 4 bytes. */
-  readonly checksum: boolean;
+  /** Tells zongji whether each event ends with a checksum of 4 bytes, for the events that it parses. */
+  useChecksum(checksum: boolean): void;
   pause(): void;
   resume(): void;
   close(): void;
@@ -126,7 +126,9 @@ export async function openReplicationSession(
     zongji.on('ready', () => {
       ready = true;
       resolve({
-        checksum: internals.useChecksum,
+        useChecksum: (checksum) => {
+          internals.useChecksum = checksum;
+        },
         pause: () => closed || connection.pause(),
         resume: () => closed || connection.resume(),
         close,
@@ -139,6 +141,8 @@ export async function openReplicationSession(
     // is silent, and nobody could tell it from a dead one. MySQL reads the new name, MariaDB the old one.
     const nanos = options.heartbeatMillis * 1_000_000;
     connection.query(`SET @master_heartbeat_period = ${nanos}, @source_heartbeat_period = ${nanos}`);
+    // We can deal with checksums, whatever is set now: older files may have them, and newer ones later.
+    connection.query("SET @master_binlog_checksum = 'CRC32', @source_binlog_checksum = 'CRC32'");
     // A paused socket must not make the source hang up: by default it waits a minute for us to read.
     connection.query('SET SESSION net_write_timeout = 3600');
     tapBinlogCommand(connection, listener, () => closed, fail);

@@ -6,6 +6,7 @@ import { errorKind } from '../errors/change.errors';
 import { ErrorReporter } from '../errors/error-reporter';
 import { SubscriberFailedError } from '../errors/redis.errors';
 import type { StreamItem, TableShape } from '../pipeline/stream';
+import { TimeSlice } from '../support/time-slice';
 import type { ChangeEvent } from './change-event';
 import { GuardedSubject } from './guarded-subject';
 import type { Outcome } from './handler-runner';
@@ -60,7 +61,9 @@ export class EventHub {
    */
   async publish(items: readonly StreamItem[]): Promise<Outcome | undefined> {
     const outcomes: Outcome[] = [];
+    const slice = new TimeSlice();
     for (const item of items) {
+      if (slice.isOver) await slice.next();
       // Projected rows were read before anybody listened.
       if (item.kind !== 'row' || item.projected) continue;
       const handlers = this.runner?.handlersFor(item.table, item.action) ?? [];

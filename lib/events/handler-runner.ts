@@ -2,7 +2,7 @@ import type { ResolvedHandlerOptions } from '../cacheflow.config';
 import { HandlerFailedError } from '../errors/change.errors';
 import type { ErrorReporter } from '../errors/error-reporter';
 import type { RowChange, TableShape } from '../pipeline/stream';
-import { keyText } from '../strategy/key-template';
+import { columnText } from '../strategy/key-template';
 import { Backoff } from '../support/backoff';
 import type { ChangeAction, ChangeEvent } from './change-event';
 import type { BinlogHandler } from './on-binlog.explorer';
@@ -38,7 +38,8 @@ export class HandlerRunner {
 
   /** The handlers that want changes of a table, or those that want one action of them. */
   handlersFor(of: TableShape, action?: ChangeAction): readonly BinlogHandler[] {
-    const name = `${of.schema}.${of.table}:${action ?? ''}`;
+    // Names may hold dots and colons.
+    const name = [of.schema, of.table, action].join('\0');
     let handlers = this.byTable.get(name);
     if (!handlers) {
       handlers = this.findHandlers(of, action);
@@ -108,7 +109,7 @@ export interface Outcome {
 function rowIdentities(change: RowChange): string[] {
   const { schema, table, primaryKey } = change.table;
   const identities = [change.before, change.after].flatMap((row) =>
-    row ? [`${schema}.${table}:${primaryKey.map((column) => keyText(row[column])).join('\0')}`] : [],
+    row ? [`${schema}.${table}:${primaryKey.map((column) => columnText(row, column)).join('\0')}`] : [],
   );
   return [...new Set(identities)];
 }

@@ -7,6 +7,9 @@ export interface QueueBounds {
   readonly maxBytes: number;
 }
 
+/** Size of the events of one batch, so that wide rows do not make it a long one. */
+const BATCH_BYTES = 1024 * 1024;
+
 /** What waits between the tail and the pipeline: bounded, in commit order. */
 export class ChangeQueue {
   private pieces: TransactionPiece[] = [];
@@ -81,9 +84,11 @@ export class ChangeQueue {
     }
     if (this.closed) return undefined;
     let rows = 0;
+    let bytes = 0;
     let count = 0;
-    while (count < this.pieces.length && (count === 0 || rows < maxRows)) {
+    while (count < this.pieces.length && (count === 0 || (rows < maxRows && bytes < BATCH_BYTES))) {
       rows += this.pieces[count]?.items.length ?? 0;
+      bytes += this.pieces[count]?.bytes ?? 0;
       count++;
     }
     const batch = this.pieces.splice(0, count);

@@ -80,8 +80,27 @@ async function checkNamedTable(
     });
     return;
   }
+  const real =
+    existing.find((each) => isSame(each, name)) ?? existing.find((each) => isSameButForCase(each, name));
+  if (real && !isSame(real, name)) {
+    result.faults.push({
+      subject: `tables[${rule.index}]`,
+      problem: `the server writes ${real.schema}.${real.table} into its binlog, so that ${name.schema}.${name.table} is never seen there`,
+      fix: `Set db: '${real.schema}', table: '${real.table}'`,
+    });
+    return;
+  }
   const definition = await loadTableDefinition(control, server.flavor, name.schema, name.table);
   if (definition) checkKeys(rule, name, definition, rowImage, result);
+}
+
+function isSame(a: TableName, b: TableName): boolean {
+  return a.schema === b.schema && a.table === b.table;
+}
+
+/** With lower_case_table_names the server takes any case in statements. */
+function isSameButForCase(a: TableName, b: TableName): boolean {
+  return a.schema.toLowerCase() === b.schema.toLowerCase() && a.table.toLowerCase() === b.table.toLowerCase();
 }
 
 /** An old row goes into the binlog as an insert there, and a delete as an update: a written value could be either. */

@@ -4,6 +4,7 @@ import { ErrorReporter } from '../errors/error-reporter';
 import { RedisUnavailableError } from '../errors/redis.errors';
 import { untilAborted } from '../support/abort';
 import { Backoff } from '../support/backoff';
+import { RedisConnection } from './redis-connection';
 import { isRefusal } from './redis-writer';
 
 /** A hold is reported at once, and then no more often than this. */
@@ -14,7 +15,10 @@ const SLOW_MILLIS = 5_000;
 /** Holds the pipeline while Redis is away. */
 @Injectable()
 export class RedisGate {
-  constructor(@Inject(ErrorReporter) private readonly errors: ErrorReporter) {}
+  constructor(
+    @Inject(RedisConnection) private readonly redis: RedisConnection,
+    @Inject(ErrorReporter) private readonly errors: ErrorReporter,
+  ) {}
 
   /**
    * Runs it again until Redis answers, so it has to be safe to repeat. Rejects with Redis's own refusal, or with
@@ -28,10 +32,12 @@ export class RedisGate {
       reportedAt = Date.now();
       this.errors.report(new RedisUnavailableError(`${problem}; the tail holds meanwhile`, { cause }));
     };
-    for (;;) {
+    for (let again = false; ; again = true) {
       signal.throwIfAborted();
       const slow = setTimeout(() => report(`Redis has not answered for ${SLOW_MILLIS} ms`), SLOW_MILLIS);
       try {
+        // A client that times out by itself keeps what it could not send: one small question, not the batch again.
+        if (again) await untilAborted(this.redis.client.ping(), signal);
         return await untilAborted(attempt(), signal);
       } catch (cause) {
         signal.throwIfAborted();

@@ -1,6 +1,6 @@
 import type { Row } from '../events/change-event';
 import type { TableShape } from '../pipeline/stream';
-import { escapeName, escapePattern, keyText } from './key-template';
+import { escapeName, escapePattern, columnText } from './key-template';
 import type { TableRule } from './table-rules';
 
 /** Thrown at the first sight of a table whose rows cannot be keyed; the message says which columns lack. */
@@ -69,7 +69,10 @@ function defaultKeyColumns(rule: TableRule, shape: TableShape): readonly string[
     return fields;
   }
   if (shape.columns.includes('id')) return ['id'];
-  if (shape.primaryKey.length > 0) return shape.primaryKey;
+  if (shape.primaryKey.length > 0) {
+    requireColumns(shape.primaryKey, shape);
+    return shape.primaryKey;
+  }
   throw new NoUsableKeyError('it has neither a column `id` nor a primary key');
 }
 
@@ -81,7 +84,7 @@ function defaultKey(rule: TableRule, shape: TableShape, columns: readonly string
       let key = start;
       let separator = '';
       for (const column of columns) {
-        const text = keyText(row[column]);
+        const text = columnText(row, column);
         if (text === undefined) return undefined;
         if (text === null) return [];
         key += separator + text;
@@ -93,6 +96,9 @@ function defaultKey(rule: TableRule, shape: TableShape, columns: readonly string
 }
 
 function requireColumns(columns: readonly string[], shape: TableShape): void {
+  // mysql2 does not read a column of that name, so that no reader could make the same key.
+  if (columns.includes('__proto__'))
+    throw new NoUsableKeyError('a column `__proto__` cannot be part of a key');
   const missing = columns.filter((column) => !shape.columns.includes(column));
   if (missing.length > 0) {
     throw new NoUsableKeyError(

@@ -33,7 +33,7 @@ export class KeyTemplate {
       if ('literal' in part) key += part.literal;
       else if ('name' in part) key += name[part.name];
       else {
-        const text = keyText(row[part.column]);
+        const text = columnText(row, part.column);
         if (typeof text !== 'string') return text;
         key += text;
       }
@@ -63,6 +63,11 @@ export function keyText(value: unknown): string | null | undefined {
   if (Buffer.isBuffer(value)) return value.toString('hex');
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? '0000-00-00' : value.toISOString();
   return typeof value === 'object' ? JSON.stringify(value) : String(value as bigint | boolean);
+}
+
+/** The text of a column; undefined where the row does not have it, whatever Object.prototype may have of that name. */
+export function columnText(row: Row, column: string): string | null | undefined {
+  return Object.hasOwn(row, column) ? keyText(row[column]) : undefined;
 }
 
 /** Escapes what has a meaning in the patterns of SCAN MATCH. */

@@ -14,8 +14,10 @@ import type { RowChange, StreamItem, TableFlush, TableShape } from '../pipeline/
 import { flushPatterns } from '../redis/key-flush';
 import { RedisConnection } from '../redis/redis-connection';
 import { RedisGate } from '../redis/redis-gate';
+import type { SetCommand } from '../redis/redis-writer';
 import { isRefusal, writeKeys } from '../redis/redis-writer';
 import { Backoff } from '../support/backoff';
+import { TimeSlice } from '../support/time-slice';
 import { CustomStrategies } from './custom-strategies';
 import { FlushSet } from './flush-set';
 import { keyPatterns } from './key-builder';
@@ -35,6 +37,8 @@ export interface StrategyCounters {
 }
 
 const CUSTOM_ATTEMPTS = 3;
+const KEYS_PER_ROUND = 1_000;
+const CHARACTERS_PER_ROUND = 512 * 1024;
 
 /** Makes the cache right: turns changes into keys and applies them to Redis, a batch at a time. */
 @Injectable()
@@ -60,7 +64,9 @@ export class StrategyService {
   async apply(items: readonly StreamItem[], signal: AbortSignal): Promise<void> {
     const plan = new WritePlan();
     const flushes = new FlushSet();
+    const slice = new TimeSlice();
     for (const item of items) {
+      if (slice.isOver) await slice.next();
       if (item.kind === 'flush') flushes.add(item);
       else await this.plan(item, plan, flushes, signal);
     }
@@ -127,12 +133,49 @@ export class StrategyService {
   }
 
   private async write(plan: WritePlan, signal: AbortSignal): Promise<void> {
+    const slice = new TimeSlice();
     const removals = plan.removals;
-    const sets = plan.writes.map(({ key, value }) => ({
-      key,
-      value: rowToJson(value.change.after ?? {}),
-      ttlSeconds: value.ttlSeconds,
-    }));
+    for (let at = 0; at < removals.length; at += KEYS_PER_ROUND) {
+      if (slice.isOver) await slice.next();
+      await this.writeRound(plan, [], removals.slice(at, at + KEYS_PER_ROUND), signal);
+    }
+    let sets: SetCommand[] = [];
+    let size = 0;
+    for (const { key, value } of plan.writes) {
+      if (slice.isOver) await slice.next();
+      const json = this.toJson(value.change);
+      if (json === undefined) {
+        await this.writeRound(plan, [], [key], signal);
+        continue;
+      }
+      sets.push({ key, value: json, ttlSeconds: value.ttlSeconds });
+      size += json.length;
+      if (sets.length < KEYS_PER_ROUND && size < CHARACTERS_PER_ROUND) continue;
+      await this.writeRound(plan, sets, [], signal);
+      sets = [];
+      size = 0;
+    }
+    await this.writeRound(plan, sets, [], signal);
+  }
+
+  /** The value of a row; undefined, and reported, where it cannot be made (it is longer than a string may be). */
+  private toJson(change: RowChange): string | undefined {
+    try {
+      return rowToJson(change.after ?? {});
+    } catch (cause) {
+      const problem = `The row cannot be written as JSON (${errorKind(cause)}); its key is removed instead`;
+      this.errors.report(new RedisRefusedError(problem, nameOf(change), change.position, { cause }));
+      return undefined;
+    }
+  }
+
+  /** One round trip: few enough commands that neither the app's event loop nor Redis is held for long. */
+  private async writeRound(
+    plan: WritePlan,
+    sets: readonly SetCommand[],
+    removals: readonly string[],
+    signal: AbortSignal,
+  ): Promise<void> {
     if (removals.length + sets.length === 0) return;
     const refused = await this.gate.run(signal, () => writeKeys(this.redis.client, sets, removals));
     this.counters.invalidated += removals.length;

@@ -21,6 +21,8 @@ export interface TableRule {
   readonly ttlSeconds: number | undefined;
 }
 
+const MAX_KNOWN = 10_000;
+
 /** Finds the rule of a table: exact names first, then patterns, each in the order of the options. */
 export class TableRules {
   private readonly ordered: { rule: TableRule; db: RegExp; table: RegExp }[];
@@ -36,6 +38,8 @@ export class TableRules {
     const name = `${schema}\0${table}`;
     if (this.known.has(name)) return this.known.get(name);
     const rule = this.ordered.find((each) => each.db.test(schema) && each.table.test(table))?.rule;
+    // Every table of the server comes by, watched or not.
+    if (this.known.size >= MAX_KNOWN) this.known.clear();
     this.known.set(name, rule);
     return rule;
   }

@@ -55,6 +55,8 @@ export class RowsDecoder {
   private readonly partial = new Map<string, ImagePlan>();
   /** Whether only some columns are read. */
   readonly isProjected: boolean;
+  /** Bytes of the rows that were decoded last, inflated where they came compressed. */
+  lastBytes = 0;
   /** Where the decoder is, for the error message. */
   private row = 0;
   private column: Column | undefined;
@@ -91,6 +93,7 @@ export class RowsDecoder {
     this.column = undefined;
     try {
       const event = openRowsEvent(eventType, buf, start, end);
+      this.lastBytes = event.rows.end - event.rows.pos;
       if (event.columnCount !== this.columns.length) {
         throw new CorruptEventError(
           `it has ${event.columnCount} columns where the table map has ${this.columns.length}`,
