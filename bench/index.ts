@@ -22,7 +22,11 @@ const RUNS = [
   { label: 'nestjs-cacheflow, cache-aside', contender: 'cacheflow-cache-aside' },
   { label: 'nestjs-cacheflow, cache-aside, events$ subscribed', contender: 'cacheflow-cache-aside-events' },
   { label: 'nestjs-cacheflow, write-through', contender: 'cacheflow-write-through' },
-  { label: 'nestjs-cacheflow, cache-aside, Redis paused 10 s', contender: 'cacheflow-cache-aside', pause: true },
+  {
+    label: 'nestjs-cacheflow, cache-aside, Redis paused 10 s',
+    contender: 'cacheflow-cache-aside',
+    pause: true,
+  },
 ];
 
 async function main(): Promise<void> {
@@ -86,7 +90,9 @@ async function runContender(name: string, job: Job, pause: RedisServer | undefin
       }
     });
     child.on('error', reject);
-    child.on('exit', (code) => (result ? resolve(result) : reject(new Error(`${name} ended with code ${code}`))));
+    child.on('exit', (code) =>
+      result ? resolve(result) : reject(new Error(`${name} ended with code ${code}`)),
+    );
   });
 }
 

@@ -1,6 +1,11 @@
 /** What a contender is told. */
 export interface Job {
-  readonly mysql: { readonly host: string; readonly port: number; readonly user: string; readonly password: string };
+  readonly mysql: {
+    readonly host: string;
+    readonly port: number;
+    readonly user: string;
+    readonly password: string;
+  };
   readonly redisPort: number;
   readonly start: { readonly file: string; readonly offset: number };
   /** Row changes to get through. */

@@ -56,7 +56,9 @@ export async function measureLatency(
   await app.close();
   latencies.sort((a, b) => a - b);
   const at = (share: number): number =>
-    Number((latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))] ?? NaN).toFixed(2));
+    Number(
+      (latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))] ?? NaN).toFixed(2),
+    );
   return { samples: latencies.length, 'p50 ms': at(0.5), 'p99 ms': at(0.99), 'max ms': at(1) };
 
   async function update(index: number): Promise<void> {

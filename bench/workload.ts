@@ -30,7 +30,9 @@ export async function prepareWorkload(sql: SqlServer, rows: number): Promise<Wor
   const [first] = connections as [Connection, ...Connection[]];
   for (let id = 0; id < inserts; id += ROWS_PER_STATEMENT) {
     const count = Math.min(ROWS_PER_STATEMENT, inserts - id);
-    await first.query('INSERT INTO bench.items VALUES ?', [Array.from({ length: count }, (_, i) => row(id + i))]);
+    await first.query('INSERT INTO bench.items VALUES ?', [
+      Array.from({ length: count }, (_, i) => row(id + i)),
+    ]);
   }
   let next = 0;
   await Promise.all(

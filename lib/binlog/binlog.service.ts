@@ -207,6 +207,7 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
       queue,
       position,
       store,
+      keeper,
       projection: (table, place) =>
         this.events.wants(table) ? undefined : this.strategy.columnsNeeded(table, place),
     });

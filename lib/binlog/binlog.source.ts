@@ -321,10 +321,7 @@ export class BinlogSource {
     this.transaction.end({ file: this.file, offset: this.offset });
   }
 
-  /**
-   * An event that belongs to no transaction moves the position only. Each stream begins with some, so that the
-   * checkpoint of a first start is saved before its first change.
-   */
+  /** An event that belongs to no transaction moves the position only. */
   private standalone(header: EventHeader): void {
     const before = this.offset;
     this.advance(header);

@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import type { CacheflowConfig } from '../cacheflow.config';
+import type { CheckpointKeeper } from '../checkpoint/checkpoint-keeper';
 import type { Checkpoint, CheckpointStore } from '../checkpoint/checkpoint.store';
 import type { CacheflowError } from '../errors/cacheflow.error';
 import { messageOf } from '../errors/cacheflow.error';
@@ -40,6 +41,7 @@ export interface TailContext {
   readonly queue: ChangeQueue;
   readonly position: AppliedPosition;
   readonly store: CheckpointStore;
+  readonly keeper: CheckpointKeeper;
   /** The columns that somebody needs of the rows read at this place; undefined stands for all. */
   projection(table: TableShape, place: { file: string; offset: number }): ReadonlySet<string> | undefined;
 }
@@ -203,6 +205,8 @@ export class Tail {
       known === undefined || known.serverUuid === server.identity,
     );
 
+    if (!known) await this.saveStart();
+
     let onBroken!: (error: Error) => void;
     const broken = new Promise<never>((_resolve, reject) => {
       onBroken = reject;
@@ -280,6 +284,13 @@ export class Tail {
 
   private latestAtBoot(): BinlogPosition | undefined {
     return this.context.config.startAt === 'latest' ? this.bootPosition : undefined;
+  }
+
+  /** A first start that dies before its first change has to begin at the same place again. */
+  private async saveStart(): Promise<void> {
+    const { keeper, position } = this.context;
+    if (position.value) keeper.applied(position.value, undefined);
+    await untilAborted(keeper.save(), this.ended);
   }
 
   /** Waits for a store that is away; a checkpoint that cannot be read must not be taken for none. */

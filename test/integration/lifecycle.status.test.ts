@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { CacheflowStoppedError, CaughtUpTimeoutError } from '../../lib';
+import { CacheflowStoppedError, CaughtUpTimeoutError, StrategyService } from '../../lib';
 import { startApp } from '../support/app';
 import { describeEachSql } from '../support/each-sql';
 import { waitFor } from '../support/wait-for';
@@ -196,15 +196,10 @@ describeEachSql('the hand on the tail', { schema: SCHEMA }, (stage) => {
     const uncaught: unknown[] = [];
     const remember = (error: unknown): void => void uncaught.push(error);
     process.on('uncaughtException', remember).on('unhandledRejection', remember);
-    const key = (row: Record<string, unknown>): string => {
-      // A key function must not have side effects; JSON cannot hold this one.
-      if (row['name'] === 'bad') row['self'] = row;
-      return `session:${String(row['id'])}`;
-    };
-    const tables = [
-      { db: 'user', table: 'sessions', strategy: 'write-through' as const, key, match: 'session:*' },
-    ];
-    const app = await stage.app({ tables });
+    const app = await stage.app({ tables: [{ db: 'user', table: 'sessions' }] });
+    // Nothing real is known that makes it fail.
+    const strategy = app.context.get(StrategyService, { strict: false });
+    strategy.apply = () => Promise.reject(new TypeError('unforeseen'));
     await stage.sql.query("REPLACE INTO user.sessions VALUES (500, 'bad')");
     await waitFor(() => app.cacheflow.status().state === 'failed');
     expect(app.cacheflow.status().reason).toContain('The pipeline failed (TypeError)');
@@ -216,5 +211,23 @@ describeEachSql('the hand on the tail', { schema: SCHEMA }, (stage) => {
     await new Promise((resolve) => setTimeout(resolve));
     process.off('uncaughtException', remember).off('unhandledRejection', remember);
     expect(uncaught).toEqual([]);
+  });
+
+  it('removes the key of a row that has no JSON, and goes on with the others', async () => {
+    const key = (row: Record<string, unknown>): string => {
+      // A key function must not have side effects; JSON cannot hold this one.
+      if (row['name'] === 'bad') row['self'] = row;
+      return `session:${String(row['id'])}`;
+    };
+    const tables = [
+      { db: 'user', table: 'sessions', strategy: 'write-through' as const, key, match: 'session:*' },
+    ];
+    const app = await stage.app({ tables });
+    await stage.cache('session:600');
+    await stage.sql.query("REPLACE INTO user.sessions VALUES (600, 'bad'), (601, 'good')");
+    await app.cacheflow.caughtUp();
+    expect(await stage.redis.get('session:600')).toBeNull();
+    expect(JSON.parse((await stage.redis.get('session:601')) ?? '')).toMatchObject({ id: 601, name: 'good' });
+    expect(app.errors.map(({ code }) => code)).toEqual(['CACHEFLOW_REDIS_REFUSED']);
   });
 });
