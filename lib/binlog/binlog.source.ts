@@ -38,6 +38,9 @@ const CHANGES_NO_ROWS =
 const STATEMENT_LOGGED =
   'A statement was logged instead of its rows: set binlog_format = ROW in every session';
 
+/** Why the socket is not read: the queue is full, a table has to be looked up, `pause()` was called. */
+type HoldReason = 'queue' | 'metadata' | 'user';
+
 /** One replication connection: turns its packets into transactions. A broken one is replaced, never mended. */
 export class BinlogSource {
   private session: ReplicationSession | undefined;
@@ -46,7 +49,7 @@ export class BinlogSource {
   /** The end of the latest event whose position is known. */
   private offset: number;
   /** Reasons to hold the socket; it flows only without any. */
-  private readonly holds = new Set<'queue' | 'metadata' | 'user'>();
+  private readonly holds = new Set<HoldReason>();
   private insideXa = false;
   /** Whether the events of this file end with a checksum. */
   private checksum = true;
@@ -93,26 +96,22 @@ export class BinlogSource {
     return { file: this.file, offset: this.offset };
   }
 
-  /** Stops reading for a reason of the caller's. */
-  hold(reason: 'queue' | 'user'): void {
+  /** Stops reading for a reason. */
+  hold(reason: HoldReason): void {
     if (this.holds.size === 0) this.session?.pause();
     this.holds.add(reason);
   }
 
   /** Takes back a reason; reading goes on when it was the last. */
-  release(reason: 'queue' | 'user'): void {
-    this.releaseHold(reason);
+  release(reason: HoldReason): void {
+    if (!this.holds.delete(reason) || this.holds.size > 0 || this.closed) return;
+    this.lastEventAt = Date.now();
+    this.session?.resume();
   }
 
   close(): void {
     this.closed = true;
     this.closing.abort(new Error('The replication connection was closed'));
-  }
-
-  private releaseHold(reason: 'queue' | 'metadata' | 'user'): void {
-    if (!this.holds.delete(reason) || this.holds.size > 0 || this.closed) return;
-    this.lastEventAt = Date.now();
-    this.session?.resume();
   }
 
   private fail(error: Error): void {
@@ -246,10 +245,9 @@ export class BinlogSource {
     if (!map) return;
     // The rows of the table come next. Packets that arrived already are queued by mysql2 while we hold.
     const bytes = Buffer.from(buffer.subarray(header.bodyStart, header.bodyEnd));
-    if (this.holds.size === 0) this.session?.pause();
-    this.holds.add('metadata');
+    this.hold('metadata');
     this.catalog.load(map, bytes).then(
-      () => this.releaseHold('metadata'),
+      () => this.release('metadata'),
       (error: Error) => this.fail(error),
     );
   }
@@ -294,7 +292,7 @@ export class BinlogSource {
         position,
         { cause },
       );
-      this.transaction.add({ kind: 'flush', table: shape, position, reason: error });
+      this.transaction.add({ kind: 'flush', table: shape, position });
       this.sink.fault(error);
     }
     this.transaction.addBytes(bytes);
@@ -311,7 +309,7 @@ export class BinlogSource {
       undefined,
       position,
     );
-    this.transaction.add({ kind: 'flush', table: undefined, position, reason: error });
+    this.transaction.add({ kind: 'flush', table: undefined, position });
     this.sink.fault(error);
   }
 

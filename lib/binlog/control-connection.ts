@@ -85,10 +85,6 @@ export class ControlConnection {
     }
   }
 
-  get alive(): boolean {
-    return this.broken === undefined;
-  }
-
   /** Runs one statement; times out, so that a frozen server is noticed. */
   async query(sql: string, values: readonly unknown[] = []): Promise<SqlRow[]> {
     const answer = new Promise<SqlRow[]>((resolve, reject) => {

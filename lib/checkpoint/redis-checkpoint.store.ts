@@ -4,7 +4,7 @@ import { checkpointFromJson } from './checkpoint-json';
 
 /**
  * Keeps the checkpoint in the Redis that holds the data, on purpose: a failover of Redis that loses the last
- * invalidations loses the same piece of the checkpoint, so that just these are applied again.
+ * invalidations loses the same piece of the checkpoint, so that an app that starts then applies just these again.
  */
 export class RedisCheckpointStore implements CheckpointStore {
   constructor(private readonly client: RedisClient) {}

@@ -1,5 +1,4 @@
 import type { BinlogPosition, ChangePosition } from '../binlog/position';
-import type { CacheflowError } from '../errors/cacheflow.error';
 import type { ChangeAction, Row } from '../events/change-event';
 
 /** A table as it was when the change was written; a new object after each DDL. */
@@ -35,7 +34,6 @@ export interface TableFlush {
   /** Undefined: any watched table may have changed. */
   readonly table: { readonly schema: string; readonly table: string } | undefined;
   readonly position: { readonly file: string; readonly offset: number };
-  readonly reason: CacheflowError;
 }
 
 export type StreamItem = RowChange | TableFlush;

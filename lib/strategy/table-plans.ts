@@ -71,7 +71,7 @@ export class TablePlans {
         { cause },
       );
     }
-    flushes.add({ kind: 'flush', table: change.table, position: change.position, reason });
+    flushes.add({ kind: 'flush', table: change.table, position: change.position });
     this.errors.report(reason);
     return [];
   }

@@ -3,7 +3,6 @@ import type { RowChange } from '../../../lib/pipeline/stream';
 import { FlushSet } from '../../../lib/strategy/flush-set';
 import { rowToJson } from '../../../lib/strategy/row-json';
 import { WritePlan } from '../../../lib/strategy/write-plan';
-import { EventUnsupportedError } from '../../../lib';
 import type { TableFlush } from '../../../lib/pipeline/stream';
 
 function changeTo(value: number): RowChange {
@@ -46,7 +45,6 @@ it('keeps one flush of a table, and only that of all tables when there is one', 
     kind: 'flush',
     table,
     position: { file: 'f.1', offset: 4 },
-    reason: new EventUnsupportedError('x', undefined, { file: 'f.1', offset: 4 }),
   });
   const set = new FlushSet();
   const ofA = flushOf({ schema: 's', table: 'a' });
