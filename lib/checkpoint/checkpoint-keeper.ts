@@ -54,9 +54,8 @@ export class CheckpointKeeper {
 
   /** Stores the latest checkpoint that is due, if any. Never rejects: it reports and tries again until shutdown. */
   save(): Promise<void> {
-    this.saving ??= this.saveDue().finally(() => {
-      this.saving = undefined;
-    });
+    if (!this.due) return this.saving ?? Promise.resolve();
+    this.saving ??= this.saveDue();
     return this.saving;
   }
 
@@ -85,7 +84,7 @@ export class CheckpointKeeper {
         this.saved = checkpoint;
         if (this.due === checkpoint) this.due = undefined;
       } catch (cause) {
-        if (this.signal.aborted) return;
+        if (this.signal.aborted) break;
         this.errors.report(
           new CheckpointFailedError(
             `The checkpoint could not be saved: ${messageOf(cause)}; changes are applied all the same, ` +
@@ -96,5 +95,7 @@ export class CheckpointKeeper {
         await backoff.wait(this.signal).catch(() => undefined);
       }
     }
+    // In the same turn in which nothing was due any more, so that no later call is taken for this one.
+    this.saving = undefined;
   }
 }
