@@ -34,9 +34,18 @@ export default defineConfig({
         extends: true,
         test: {
           ...REAL_SERVERS,
+          name: 'consistency',
+          include: ['test/consistency/**/*.test.ts'],
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          ...REAL_SERVERS,
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
         },
       },
     ],

@@ -33,6 +33,10 @@ const commands = {
     await buildRunTree();
     return exec(process.execPath, ['--expose-gc', '.build/bench/index.js', ...args]);
   },
+  async chaos(args) {
+    await buildRunTree();
+    return exec(process.execPath, ['.build/test/consistency/chaos/index.js', ...args]);
+  },
   async package(args) {
     return exec(process.execPath, [PACKAGE_MATRIX, ...args]);
   },
