@@ -26,6 +26,7 @@ export interface CacheflowConfig {
   readonly rules: TableRules;
   readonly startAt: StartAt;
   readonly checkpoint: NonNullable<CacheflowOptions['checkpoint']>;
+  readonly onPositionLost: 'flush' | 'fail';
   readonly queue: Required<QueueOptions>;
   readonly handlers: ResolvedHandlerOptions;
   readonly reconnect: Required<ReconnectOptions>;
@@ -41,6 +42,7 @@ const OPTION_NAMES: Record<keyof CacheflowOptions, true> = {
   tables: true,
   startAt: true,
   checkpoint: true,
+  onPositionLost: true,
   queue: true,
   handlers: true,
   reconnect: true,
@@ -77,6 +79,7 @@ export function resolveConfig(options: CacheflowOptions): CacheflowConfig {
     rules: new TableRules(resolveTables(check, given.tables)),
     startAt: resolveStartAt(check, given.startAt),
     checkpoint: resolveCheckpoint(check, given.checkpoint),
+    onPositionLost: check.oneOf('onPositionLost', given.onPositionLost, ['flush', 'fail']),
     queue,
     handlers,
     reconnect,

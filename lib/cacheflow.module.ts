@@ -12,8 +12,11 @@ import { ErrorReporter } from './errors/error-reporter';
 import { EventHub } from './events/event-hub';
 import { OnBinlogExplorer } from './events/on-binlog.explorer';
 import { getCacheflowToken } from './inject-cacheflow.decorator';
+import { CacheWriter } from './redis/cache-writer';
 import { RedisConnection } from './redis/redis-connection';
 import { RedisGate } from './redis/redis-gate';
+import { RewindGuard } from './redis/rewind-guard';
+import { RetryService } from './retry/retry.service';
 import { SourceNames } from './source-names';
 import { CustomStrategies } from './strategy/custom-strategies';
 import { StrategyService } from './strategy/strategy.service';
@@ -66,6 +69,9 @@ function assemble(definition: DynamicModule, extras: CacheflowExtras | undefined
       ErrorReporter,
       RedisConnection,
       RedisGate,
+      RewindGuard,
+      CacheWriter,
+      RetryService,
       CustomStrategies,
       StrategyService,
       CheckpointStores,

@@ -146,6 +146,13 @@ export interface CacheflowOptions {
    * @defaultValue `'redis'`
    */
   checkpoint?: 'redis' | { file: string } | CheckpointStore | Type<CheckpointStore>;
+  /**
+   * What to do when changes were missed: the source has purged them, its binlog was reset, or another server without
+   * them took over. `'flush'` removes all keys of the watched tables and goes on from now; `'fail'` stops the tail.
+   *
+   * @defaultValue `'flush'`
+   */
+  onPositionLost?: 'flush' | 'fail';
   queue?: QueueOptions;
   handlers?: HandlerOptions;
   reconnect?: ReconnectOptions;

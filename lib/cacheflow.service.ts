@@ -7,7 +7,7 @@ import { ErrorReporter } from './errors/error-reporter';
 import type { ChangeEvent } from './events/change-event';
 import { EventHub } from './events/event-hub';
 import { RedisConnection } from './redis/redis-connection';
-import { writeKeys } from './redis/redis-writer';
+import { replyError, writeKeys } from './redis/redis-writer';
 
 const CAUGHT_UP_TIMEOUT_MILLIS = 10_000;
 
@@ -53,8 +53,8 @@ export class CacheflowService {
 
   /** Removes keys from the cache. Rejects with the client's error when Redis does not take it. */
   async invalidate(...keys: string[]): Promise<void> {
-    const refusals = await writeKeys(this.redis.client, [], keys);
-    for (const refusal of refusals.values()) throw refusal;
+    const { refusals } = await writeKeys(this.redis.client, { removals: keys });
+    for (const { message } of refusals.values()) throw replyError(message);
   }
 
   /** Holds the tail between two batches. The source keeps the changes as long as it keeps its binlog. */

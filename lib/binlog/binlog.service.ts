@@ -18,6 +18,9 @@ import { ChangePipeline } from '../pipeline/change-pipeline';
 import { ChangeQueue } from '../pipeline/change-queue';
 import { lookAtSource } from '../preflight/preflight';
 import { RedisConnection } from '../redis/redis-connection';
+import { claimEpoch } from '../redis/epoch';
+import { RedisGate } from '../redis/redis-gate';
+import { RewindGuard } from '../redis/rewind-guard';
 import { SourceNames } from '../source-names';
 import { CustomStrategies } from '../strategy/custom-strategies';
 import { StrategyService } from '../strategy/strategy.service';
@@ -49,6 +52,8 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
     @Inject(CACHEFLOW_NAME) private readonly name: string,
     @Inject(CACHEFLOW_CONFIG) private readonly config: CacheflowConfig,
     @Inject(RedisConnection) private readonly redis: RedisConnection,
+    @Inject(RedisGate) private readonly gate: RedisGate,
+    @Inject(RewindGuard) private readonly guard: RewindGuard,
     @Inject(StrategyService) private readonly strategy: StrategyService,
     @Inject(CustomStrategies) private readonly custom: CustomStrategies,
     @Inject(CheckpointStores) private readonly stores: CheckpointStores,
@@ -119,6 +124,7 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
         if (this.pipelineRun) await untilAborted(this.pipelineRun, machinery.cutOff.signal);
         await untilAborted(this.events.idle(), machinery.cutOff.signal);
         await untilAborted(machinery.keeper.save(), machinery.cutOff.signal);
+        await untilAborted(this.guard.end(), machinery.cutOff.signal);
       } catch (error) {
         if (!machinery.cutOff.signal.aborted) throw error;
         this.errors.warn('The shutdown was cut short; the changes in hand are applied after the restart');
@@ -144,6 +150,7 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
       position,
       checkpoint: machinery?.keeper.saved,
       lag: machinery ? lagOf(machinery) : { millis: 0, bytes: undefined },
+      flushing: this.strategy.flushing,
       queuedRows: machinery?.queue.size ?? 0,
       pendingHandlers: this.events.pendingHandlers,
       counters: {
@@ -200,7 +207,7 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
     const keeper = new CheckpointKeeper(name, store, errors, cutOff.signal);
     const position = new AppliedPosition();
     const queue: ChangeQueue = new ChangeQueue(config.queue, (full) => tail.holdForQueue(full));
-    const tail = new Tail({
+    const tail: Tail = new Tail({
       name,
       config,
       errors,
@@ -208,10 +215,34 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
       position,
       store,
       keeper,
+      cache: {
+        beginEpoch: async (identity, ended, signal) => {
+          const epoch = await this.gate.run(signal, () =>
+            claimEpoch(this.redis.client, name, identity, ended),
+          );
+          this.strategy.useEpoch(epoch.number);
+          return epoch;
+        },
+        accept: (signal) => this.gate.run(signal, () => this.guard.begin()),
+        verify: (signal) => this.gate.run(signal, () => this.guard.verify()),
+      },
+      abandon: () => pipeline.abandon(),
+      lagMillis: () => lagOf({ tail, position, queue }).millis,
       projection: (table, place) =>
         this.events.wants(table) ? undefined : this.strategy.columnsNeeded(table, place),
     });
-    const pipeline = new ChangePipeline(queue, this.strategy, this.events, keeper, position, cutOff.signal);
+    const pipeline: ChangePipeline = new ChangePipeline(
+      queue,
+      this.strategy,
+      this.events,
+      keeper,
+      position,
+      cutOff.signal,
+    );
+    this.guard.onRewound((error) => {
+      keeper.reset();
+      tail.rewind(error);
+    });
     return { tail, queue, pipeline, keeper, position, cutOff };
   }
 
@@ -237,7 +268,11 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
   }
 }
 
-function lagOf({ tail, position, queue }: Machinery): CacheflowStatus['lag'] {
+function lagOf({
+  tail,
+  position,
+  queue,
+}: Pick<Machinery, 'tail' | 'position' | 'queue'>): CacheflowStatus['lag'] {
   const { sourcePosition, behindSince } = tail;
   const applied = position.value;
   const unread =

@@ -15,6 +15,7 @@ import {
   readRotate,
 } from './event-header';
 import type { TableCatalog } from './table-catalog';
+import type { BinlogPosition } from './position';
 import { TransactionAssembler } from './transaction-assembler';
 import type { BinlogEvent, ReplicationSession, SessionOptions } from './zongji';
 import { openReplicationSession } from './zongji';
@@ -48,6 +49,8 @@ export class BinlogSource {
   private file: string;
   /** The end of the latest event whose position is known. */
   private offset: number;
+  /** When the source began the file, in milliseconds since 1970. */
+  private fileCreatedAt: number | undefined;
   /** Reasons to hold the socket; it flows only without any. */
   private readonly holds = new Set<HoldReason>();
   private insideXa = false;
@@ -177,10 +180,12 @@ export class BinlogSource {
         return true;
       case EventType.ROTATE:
         ({ file: this.file, offset: this.offset } = readRotate(buffer, start, end));
+        this.fileCreatedAt = undefined;
         return true;
       case EventType.FORMAT_DESCRIPTION:
         // Each file has its own setting, which SET GLOBAL binlog_checksum changes while we are connected.
         this.checksum = readChecksumFlag(buffer, end);
+        this.fileCreatedAt = header.timestamp;
         this.session?.useChecksum(this.checksum);
         this.standalone(header);
         return true;
@@ -206,7 +211,7 @@ export class BinlogSource {
   }
 
   private begin(header: Pick<EventHeader, 'endOffset' | 'size'>, gtid: string | undefined): void {
-    const start = header.endOffset > 0 ? header.endOffset - header.size : this.offset;
+    const start = header.endOffset > 0 ? this.fullOffset(header.endOffset) - header.size : this.offset;
     this.transaction.begin(start, gtid);
     this.insideXa = false;
     this.advance(header);
@@ -316,7 +321,7 @@ export class BinlogSource {
   private commit(header: Pick<EventHeader, 'endOffset'>): void {
     this.advance(header);
     this.insideXa = false;
-    this.transaction.end({ file: this.file, offset: this.offset });
+    this.transaction.end(this.place);
   }
 
   /** An event that belongs to no transaction moves the position only. */
@@ -324,11 +329,23 @@ export class BinlogSource {
     const before = this.offset;
     this.advance(header);
     if (!this.transaction.isOpen && this.offset !== before) {
-      this.transaction.end({ file: this.file, offset: this.offset });
+      this.transaction.end(this.place);
     }
   }
 
   private advance(header: Pick<EventHeader, 'endOffset'>): void {
-    if (header.endOffset > this.offset) this.offset = header.endOffset;
+    if (header.endOffset > 0) this.offset = Math.max(this.offset, this.fullOffset(header.endOffset));
+  }
+
+  /** Headers have the lower 32 bits of an offset only; a transaction of more than 4 GiB makes a file longer. */
+  private fullOffset(lowBits: number): number {
+    const WRAP = 2 ** 32;
+    const offset = this.offset - (this.offset % WRAP) + lowBits;
+    return offset < this.offset - WRAP / 2 ? offset + WRAP : offset;
+  }
+
+  private get place(): BinlogPosition {
+    const { file, offset, fileCreatedAt } = this;
+    return fileCreatedAt === undefined ? { file, offset } : { file, offset, fileCreatedAt };
   }
 }

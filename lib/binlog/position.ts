@@ -9,6 +9,11 @@ export interface BinlogPosition {
    * (`0-1-1234,…`). Absent where the source has no GTIDs.
    */
   readonly gtidSet?: string;
+  /**
+   * When the source began the file, in milliseconds since 1970: tells it from another one of the same name after the
+   * binlog began anew.
+   */
+  readonly fileCreatedAt?: number;
 }
 
 /** Where a change stands in the binlog: the place of its transaction, and its row in it. */
@@ -38,7 +43,8 @@ export function comparePositions(
   return fileNumber(a.file) - fileNumber(b.file) || a.offset - b.offset;
 }
 
-function fileNumber(file: string): number {
+/** The number in the name of a binlog file; -1 where there is none. */
+export function fileNumber(file: string): number {
   const digits = /\.(\d+)$/.exec(file);
   return digits ? Number(digits[1]) : -1;
 }

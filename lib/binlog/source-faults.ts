@@ -6,14 +6,18 @@ import { sqlErrorCode } from './control-connection';
 /** ER_MASTER_FATAL_ERROR_READING_BINLOG: what the source answers when it cannot stream. */
 const FATAL_READING_BINLOG = 1236;
 
-export type SourceFault = 'unreachable' | 'server-id' | 'position-lost' | 'other-server' | 'denied';
+export type SourceFault = 'unreachable' | 'server-id' | 'position-lost' | 'denied';
 
-/** The position belongs to another server, and has no GTIDs that would mean something here. */
-export class OtherServerError extends Error {}
+/** The source's own position is before one that was read from it already. */
+export class BinlogResetError extends Error {
+  constructor() {
+    super('its binlog began anew (RESET)');
+  }
+}
 
 /** What an error of a connection to the source means for the tail. */
 export function classifySourceError(error: unknown): SourceFault {
-  if (error instanceof OtherServerError) return 'other-server';
+  if (error instanceof BinlogResetError) return 'position-lost';
   const code = sqlErrorCode(error) ?? '';
   const { errno, message } = (error ?? {}) as { errno?: unknown; message?: unknown };
   const text = typeof message === 'string' ? message : '';

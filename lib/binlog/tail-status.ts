@@ -1,3 +1,4 @@
+import type { FlushProgress } from '../strategy/table-flusher';
 import type { BinlogPosition } from './position';
 
 /**
@@ -31,6 +32,8 @@ export interface CacheflowStatus {
   /** Where a restart would go on. */
   readonly checkpoint: BinlogPosition | undefined;
   readonly lag: Lag;
+  /** The flush of all keys of a table that is going on; undefined while there is none. */
+  readonly flushing: FlushProgress | undefined;
   /** Rows that were read and not yet applied. */
   readonly queuedRows: number;
   /** Calls of `@OnBinlog` handlers that wait or run. */

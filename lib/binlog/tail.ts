@@ -2,11 +2,10 @@ import { setMaxListeners } from 'node:events';
 import type { CacheflowConfig } from '../cacheflow.config';
 import type { CheckpointKeeper } from '../checkpoint/checkpoint-keeper';
 import type { Checkpoint, CheckpointStore } from '../checkpoint/checkpoint.store';
-import type { CacheflowError } from '../errors/cacheflow.error';
-import { messageOf } from '../errors/cacheflow.error';
+import { CacheflowError, messageOf } from '../errors/cacheflow.error';
 import { CacheflowConfigurationError } from '../errors/configuration.error';
 import type { ErrorReporter } from '../errors/error-reporter';
-import { CheckpointFailedError } from '../errors/redis.errors';
+import { CheckpointFailedError, RedisRewoundError } from '../errors/redis.errors';
 import {
   CacheflowStoppedError,
   PositionLostError,
@@ -27,7 +26,10 @@ import { ControlConnection } from './control-connection';
 import type { BinlogPosition } from './position';
 import { comparePositions, formatPosition } from './position';
 import { generateServerId } from './server-id';
-import { OtherServerError, accessFault, classifySourceError } from './source-faults';
+import { findGap } from './find-gap';
+import { RetentionWatch } from './retention-watch';
+import { BinlogResetError, accessFault, classifySourceError } from './source-faults';
+import type { Start } from './start-position';
 import { findStart } from './start-position';
 import { TableCatalog } from './table-catalog';
 import type { TailState } from './tail-status';
@@ -42,12 +44,33 @@ export interface TailContext {
   readonly position: AppliedPosition;
   readonly store: CheckpointStore;
   readonly keeper: CheckpointKeeper;
+  readonly cache: TailCache;
+  /** How far the applied changes are behind, in milliseconds. */
+  lagMillis(): number;
+  /** Drops what was read and not applied. */
+  abandon(): void;
   /** The columns that somebody needs of the rows read at this place; undefined stands for all. */
   projection(table: TableShape, place: { file: string; offset: number }): ReadonlySet<string> | undefined;
 }
 
+/** What a tail asks of the cache that it feeds. Each call waits while Redis is away. */
+export interface TailCache {
+  /** The epoch of the server's changes from now on; see `claimEpoch`. */
+  beginEpoch(
+    identity: string,
+    ended: number,
+    signal: AbortSignal,
+  ): Promise<{ readonly isFirst: boolean; readonly number: number }>;
+  /** Takes the cache as it is now for what was written to it. */
+  accept(signal: AbortSignal): Promise<void>;
+  /** Notices when the cache lost what was written to it. */
+  verify(signal: AbortSignal): Promise<void>;
+}
+
 /** How often the source is asked for its position: for the lag, and to tell a quiet source from a dead one. */
 const POLL_MILLIS = 5_000;
+/** How long a transaction of the binlog may take until it can be read, where nobody can be asked. */
+const VISIBLE_AFTER_MILLIS = 1_000;
 /** A checkpoint that takes longer to load than this is worth a report, though it is still waited for. */
 const SLOW_LOAD_MILLIS = 5_000;
 
@@ -64,6 +87,14 @@ export class Tail {
   private source: BinlogSource | undefined;
   private running: Promise<void> | undefined;
   private checked = false;
+  /** Why changes were missed, so that the next connection has to begin with a flush. */
+  private lost: string | undefined;
+  /** How often the stored checkpoint had to be gone on from: at the start, and whenever Redis has gone back. */
+  private rewinds = 1;
+  private rewindsDone = 0;
+  /** Nothing was read yet from the place that the options name. */
+  private isFirstStart = false;
+  private breakStream: ((error: Error) => void) | undefined;
   /** Where the source was when the app started: what it commits from then on must not be missed. */
   private bootPosition: BinlogPosition | undefined;
   /** Connections after the first one. */
@@ -129,6 +160,20 @@ export class Tail {
     this.closeConnections();
   }
 
+  /** Redis has lost what was written to it: what it lost is read again. */
+  rewind(error: RedisRewoundError): void {
+    this.context.errors.report(error);
+    this.rewinds++;
+    this.reconnect(error);
+  }
+
+  /** Replaces the connection, e.g. because the address leads to another server now. */
+  reconnect(error: Error): void {
+    this.source?.close();
+    this.context.abandon();
+    this.breakStream?.(error);
+  }
+
   /** The queue is full (or no longer). */
   holdForQueue(full: boolean): void {
     if (full) this.source?.hold('queue');
@@ -151,7 +196,13 @@ export class Tail {
       await untilAborted(this.connected.pass(), signal);
       const { control, server } = this;
       try {
-        if (control && server) return await untilAborted(control.currentPosition(server), signal);
+        if (control && server) {
+          await untilAborted(this.context.cache.verify(signal), signal);
+          const read = this.source?.readUpTo;
+          const asked = await untilAborted(control.currentPosition(server), signal);
+          if (!read || comparePositions(asked, read) >= 0) return asked;
+          if (control === this.control) this.reconnect(new BinlogResetError());
+        }
       } catch {
         // The watchdog sees the same and replaces the connection.
       }
@@ -168,51 +219,38 @@ export class Tail {
       } catch (error) {
         if (this.ended.aborted) return;
         const report = this.judge(error);
-        this.reason = report.message;
-        this.context.errors.report(report);
-        if (isFinal(report)) {
-          this.giveUp(report);
-          return;
+        if (report) {
+          this.reason = report.message;
+          this.context.errors.report(report);
+          if (isFinal(report)) {
+            this.giveUp(report);
+            return;
+          }
         }
       } finally {
         this.closeConnections();
       }
       this.currentState = this.ended.aborted ? 'stopped' : 'connecting';
-      // What was read is applied first: the next connection goes on from there.
-      await this.context.queue.drained(this.ended).catch(() => undefined);
       await backoff.wait(this.ended).catch(() => undefined);
     }
   }
 
   /** One connection, from its start to its break; rejects with what broke it. */
   private async stream(backoff: Backoff): Promise<never> {
-    const { config, errors, position, queue } = this.context;
+    const { config, errors, queue } = this.context;
     const control = await ControlConnection.open(config.mysql, this.ended);
     this.control = control;
     const server = await control.serverInfo();
     this.server = server;
     await this.preflightOnce(control, server);
 
-    const known = position.value ?? (await this.loadCheckpoint());
-    const elsewhere = known?.serverUuid !== undefined && known.serverUuid !== server.identity;
-    if (elsewhere && !(server.gtid && known.gtidSet !== undefined)) throw new OtherServerError();
-    const start = await findStart(control, server, known ?? this.latestAtBoot(), config.startAt);
-    position.start(
-      { ...start.position, serverUuid: server.identity },
-      start.position.gtidSet === undefined
-        ? undefined
-        : await createGtidTracker(server.flavor, start.position.gtidSet),
-      known === undefined || known.serverUuid === server.identity,
-    );
-
-    if (!known) await this.saveStart();
-
-    let onBroken!: (error: Error) => void;
     const broken = new Promise<never>((_resolve, reject) => {
-      onBroken = reject;
+      this.breakStream = reject;
     });
     // Not unhandled when something else fails before it is awaited.
     broken.catch(() => undefined);
+    const start = await this.whereToGoOn(control, server);
+
     const catalog = new TableCatalog(
       control,
       server.flavor,
@@ -227,10 +265,11 @@ export class Tail {
       {
         piece: (piece) => {
           backoff.reset();
+          this.isFirstStart = false;
           queue.push(piece);
         },
         fault: (error) => errors.report(error),
-        broken: onBroken,
+        broken: (error) => this.breakStream?.(error),
       },
       start.position,
     );
@@ -256,12 +295,107 @@ export class Tail {
     return Promise.race([broken, this.watch(source, control, server)]);
   }
 
+  /** Where to go on. Whatever was missed or lost on the way is made up for by a flush at the head of the queue. */
+  private async whereToGoOn(control: ControlConnection, server: ServerInfo): Promise<Start> {
+    const { config, position, queue, cache } = this.context;
+    const before = position.value;
+    const isOther = before?.serverUuid !== undefined && before.serverUuid !== server.identity;
+    const { rewinds } = this;
+    const useStored = rewinds > this.rewindsDone;
+    if (!useStored && before) this.lost ??= await findGap(control, server, before, this.ended);
+    // What waits for another server's transactions would wait for ever; elsewhere what was read is applied first.
+    if (isOther || useStored || this.lost !== undefined) this.context.abandon();
+    await queue.drained(this.ended);
+
+    const stored = useStored ? await this.loadCheckpoint() : undefined;
+    const known = stored ?? position.value;
+    if (useStored && known) this.lost ??= await findGap(control, server, known, this.ended);
+    if (this.lost !== undefined && config.onPositionLost === 'fail') throw this.positionLost(this.lost);
+    const ended = this.lost === undefined ? 0 : (known?.epoch ?? 0);
+    const epoch = await cache.beginEpoch(server.identity, ended, this.ended);
+    const flush = this.reasonToFlush(useStored, stored, epoch.isFirst);
+    await (useStored ? cache.accept(this.ended) : cache.verify(this.ended));
+
+    const goesOn = this.lost === undefined ? known : undefined;
+    const start = await findStart(
+      control,
+      server,
+      goesOn ?? (this.lost === undefined ? this.latestAtBoot() : undefined),
+      this.lost === undefined ? config.startAt : 'latest',
+    );
+    const sameServer = (goesOn?.serverUuid ?? server.identity) === server.identity;
+    // Another server has the same transactions in other places.
+    const place = sameServer ? start.position : { ...start.position, file: '', offset: 0 };
+    position.start(
+      flush === undefined ? place : undefined,
+      { serverUuid: server.identity, epoch: epoch.number },
+      start.position.gtidSet === undefined
+        ? undefined
+        : await createGtidTracker(server.flavor, start.position.gtidSet),
+      sameServer,
+    );
+    if (flush !== undefined) await this.beginWithFlush(flush, place, server);
+    else if (!known && config.startAt === 'latest') await this.saveStart();
+    this.isFirstStart = flush === undefined && !known;
+    this.rewindsDone = rewinds;
+    this.lost = undefined;
+    return { ...start, position: place };
+  }
+
+  /** Why all keys have to go before the stream goes on; undefined when they are right. */
+  private reasonToFlush(
+    useStored: boolean,
+    stored: Checkpoint | undefined,
+    isFirst: boolean,
+  ): CacheflowError | undefined {
+    if (this.lost !== undefined) return this.positionLost(this.lost);
+    if (!useStored || stored) return undefined;
+    const wasStreaming = this.context.position.value !== undefined;
+    if (!wasStreaming && (isFirst || this.context.config.startAt !== 'latest')) return undefined;
+    return new CheckpointFailedError(
+      'The checkpoint is gone (Redis was emptied or has evicted it, or somebody deleted it): nobody knows which keys ' +
+        'are right, and all keys of the watched tables are removed. Use a maxmemory-policy that evicts no keys without a TTL',
+    );
+  }
+
+  /** The flush goes first through the queue, so that it is repeated if it is cut short. */
+  private async beginWithFlush(
+    reason: CacheflowError,
+    place: BinlogPosition,
+    server: ServerInfo,
+  ): Promise<void> {
+    const { errors, keeper, queue } = this.context;
+    errors.report(reason);
+    keeper.reset();
+    // By GTID what is not executed yet will be read; by file and offset it may be committed but not yet visible.
+    if (!(server.gtid && server.flavor === 'mysql')) await sleep(VISIBLE_AFTER_MILLIS, this.ended);
+    const { file, offset } = place;
+    const flush = { kind: 'flush', table: undefined, position: { file, offset } } as const;
+    queue.push({ items: [flush], bytes: 0, end: place, gtid: undefined });
+  }
+
+  private positionLost(reason: string): PositionLostError {
+    const flushes = this.context.config.onPositionLost === 'flush';
+    return new PositionLostError(
+      `Changes were missed, because ${reason}; ` +
+        (flushes
+          ? 'all keys of the watched tables are removed, and the tail goes on from now'
+          : 'empty the cache, delete the checkpoint and restart (onPositionLost is fail)'),
+    );
+  }
+
   /** Rejects when the source is gone although the connection does not say so. */
   private async watch(source: BinlogSource, control: ControlConnection, server: ServerInfo): Promise<never> {
-    const { config, position } = this.context;
+    const { config, position, cache, errors } = this.context;
+    const retention = await RetentionWatch.of(control);
     for (;;) {
       await sleep(Math.min(POLL_MILLIS, config.watchdogMillis), this.ended);
+      await cache.verify(this.ended);
+      const read = source.readUpTo;
       this.sourcePosition = await control.currentPosition(server);
+      if (comparePositions(this.sourcePosition, read) < 0) throw new BinlogResetError();
+      const warning = retention.warning(this.context.lagMillis());
+      if (warning) errors.warn(warning);
       if (position.hasReached(this.sourcePosition)) this.behindSince = undefined;
       else this.behindSince ??= Date.now();
       const ahead = comparePositions(this.sourcePosition, source.readUpTo) > 0;
@@ -321,10 +455,12 @@ export class Tail {
     }
   }
 
-  /** Says what an error means, and prepares for the next attempt. */
-  private judge(error: unknown): CacheflowError {
-    if (error instanceof CacheflowConfigurationError || error instanceof SourceStalledError) return error;
-    const { config, name, position } = this.context;
+  /** Says what an error means, and prepares for the next attempt; undefined where that has something to say. */
+  private judge(error: unknown): CacheflowError | undefined {
+    // It was reported when it was found.
+    if (error instanceof RedisRewoundError) return undefined;
+    if (error instanceof CacheflowError) return error;
+    const { config, name } = this.context;
     const server =
       config.mysql.socketPath ?? `${config.mysql.host ?? '127.0.0.1'}:${config.mysql.port ?? 3306}`;
     switch (classifySourceError(error)) {
@@ -333,15 +469,15 @@ export class Tail {
         this.serverId = generateServerId();
         return clash;
       }
-      case 'other-server':
-        return new PositionLostError(
-          'The address leads to another server now, where a file and an offset mean nothing; changes may have been ' +
-            'missed: empty the cache, delete the checkpoint and restart. With GTIDs the tail would have gone on',
-        );
       case 'position-lost':
+        // The next connection sees to it.
+        if (!this.isFirstStart) {
+          this.lost =
+            error instanceof BinlogResetError ? error.message : `the source says: ${messageOf(error)}`;
+          return undefined;
+        }
         return new PositionLostError(
-          `The source cannot go on from ${position.value ? formatPosition(position.value) : 'the start position'} ` +
-            `(${messageOf(error)}); on a first start correct \`startAt\`; else changes were missed: empty the cache, delete the checkpoint and restart`,
+          `The source cannot begin at the start position (${messageOf(error)}): correct \`startAt\``,
           { cause: error },
         );
       case 'denied':

@@ -9,7 +9,10 @@ export function checkpointFromJson(text: string | null): Checkpoint | null {
   } catch {
     value = undefined;
   }
-  const { file, offset, gtidSet, serverUuid } = (value ?? {}) as Record<string, unknown>;
+  const { file, offset, gtidSet, fileCreatedAt, serverUuid, epoch } = (value ?? {}) as Record<
+    string,
+    unknown
+  >;
   if (typeof file !== 'string' || typeof offset !== 'number') {
     throw new Error('The stored checkpoint is damaged: delete it to start anew, see `startAt`');
   }
@@ -17,6 +20,8 @@ export function checkpointFromJson(text: string | null): Checkpoint | null {
     file,
     offset,
     ...(typeof gtidSet === 'string' ? { gtidSet } : {}),
+    ...(typeof fileCreatedAt === 'number' ? { fileCreatedAt } : {}),
     ...(typeof serverUuid === 'string' ? { serverUuid } : {}),
+    ...(typeof epoch === 'number' ? { epoch } : {}),
   };
 }

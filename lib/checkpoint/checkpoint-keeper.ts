@@ -1,6 +1,6 @@
 import { messageOf } from '../errors/cacheflow.error';
 import type { ErrorReporter } from '../errors/error-reporter';
-import { CheckpointFailedError } from '../errors/redis.errors';
+import { CheckpointFailedError, RedisRewoundError } from '../errors/redis.errors';
 import type { Outcome } from '../events/handler-runner';
 import { Backoff } from '../support/backoff';
 import type { Checkpoint, CheckpointStore } from './checkpoint.store';
@@ -38,6 +38,12 @@ export class CheckpointKeeper {
   /** As `applied`, for a piece of a transaction that goes on. */
   hold(handlers: Outcome): void {
     this.enter(undefined, handlers);
+  }
+
+  /** Forgets what was applied and not saved: the stream goes on from another place. */
+  reset(): void {
+    this.entries = [];
+    this.due = undefined;
   }
 
   private enter(checkpoint: Checkpoint | undefined, handlers: Outcome | undefined): void {
@@ -84,7 +90,8 @@ export class CheckpointKeeper {
         this.saved = checkpoint;
         if (this.due === checkpoint) this.due = undefined;
       } catch (cause) {
-        if (this.signal.aborted) break;
+        // The tail goes back, and what was due with it.
+        if (this.signal.aborted || cause instanceof RedisRewoundError) break;
         this.errors.report(
           new CheckpointFailedError(
             `The checkpoint could not be saved: ${messageOf(cause)}; changes are applied all the same, ` +

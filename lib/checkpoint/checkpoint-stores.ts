@@ -3,6 +3,7 @@ import { ModuleRef } from '@nestjs/core';
 import type { CacheflowConfig } from '../cacheflow.config';
 import { CACHEFLOW_CONFIG } from '../cacheflow.constants';
 import { RedisConnection } from '../redis/redis-connection';
+import { RewindGuard } from '../redis/rewind-guard';
 import type { CheckpointStore } from './checkpoint.store';
 import { FileCheckpointStore } from './file-checkpoint.store';
 import { RedisCheckpointStore } from './redis-checkpoint.store';
@@ -13,12 +14,13 @@ export class CheckpointStores {
   constructor(
     @Inject(CACHEFLOW_CONFIG) private readonly config: CacheflowConfig,
     @Inject(RedisConnection) private readonly redis: RedisConnection,
+    @Inject(RewindGuard) private readonly guard: RewindGuard,
     @Inject(ModuleRef) private readonly moduleRef: ModuleRef,
   ) {}
 
   async resolve(): Promise<CheckpointStore> {
     const { checkpoint } = this.config;
-    if (checkpoint === 'redis') return new RedisCheckpointStore(this.redis.client);
+    if (checkpoint === 'redis') return new RedisCheckpointStore(this.redis.client, this.guard);
     if (typeof checkpoint === 'function') {
       try {
         return this.moduleRef.get(checkpoint, { strict: false });

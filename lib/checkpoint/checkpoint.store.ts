@@ -2,8 +2,10 @@ import type { BinlogPosition } from '../binlog/position';
 
 /** How far everything was applied, as it is stored. */
 export interface Checkpoint extends BinlogPosition {
-  /** The identity of the server that the position belongs to; MariaDB has none. */
+  /** The identity of the server that the position belongs to: its `server_uuid`, or `server-id-…` on MariaDB. */
   readonly serverUuid?: string;
+  /** Grows whenever positions begin anew: with another server, or after a RESET. */
+  readonly epoch?: number;
 }
 
 /** Keeps a checkpoint; implement it to keep it somewhere of your own. */

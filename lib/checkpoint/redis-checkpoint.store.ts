@@ -1,28 +1,36 @@
+import { checkpointKey } from '../redis/own-keys';
 import type { RedisClient } from '../redis/redis-client';
+import type { RewindGuard } from '../redis/rewind-guard';
 import type { Checkpoint, CheckpointStore } from './checkpoint.store';
 import { checkpointFromJson } from './checkpoint-json';
 
+/** KEYS: checkpoint, counter; ARGV: checkpoint, the last count that was acknowledged. */
+const SAVE = `
+if tonumber(redis.call('GET', KEYS[2]) or '-1') < tonumber(ARGV[2]) then return 0 end
+redis.call('SET', KEYS[1], ARGV[1])
+return 1
+`;
+
 /**
  * Keeps the checkpoint in the Redis that holds the data, on purpose: a failover of Redis that loses the last
- * invalidations loses the same piece of the checkpoint, so that an app that starts then applies just these again.
+ * invalidations loses the same piece of the checkpoint, so that the tail applies just these again.
  */
 export class RedisCheckpointStore implements CheckpointStore {
-  constructor(private readonly client: RedisClient) {}
+  constructor(
+    private readonly client: RedisClient,
+    private readonly guard: RewindGuard,
+  ) {}
 
   async load(name: string): Promise<Checkpoint | null> {
     return checkpointFromJson(await this.client.get(checkpointKey(name)));
   }
 
+  /** Never over the checkpoint of a Redis that has gone back: that one tells from where to apply again. */
   async save(name: string, checkpoint: Checkpoint): Promise<void> {
-    await this.client.set(checkpointKey(name), JSON.stringify(checkpoint));
+    const { counter, count } = this.guard;
+    const json = JSON.stringify(checkpoint);
+    if (counter === undefined || count === 0) await this.client.set(checkpointKey(name), json);
+    else if ((await this.client.eval(SAVE, 2, checkpointKey(name), counter, json, count)) === 0)
+      this.guard.fail();
   }
-}
-
-function checkpointKey(name: string): string {
-  return `cacheflow:${name}:checkpoint`;
-}
-
-/** Whether a key is the checkpoint of any source. */
-export function isCheckpointKey(key: string): boolean {
-  return /^cacheflow:.+:checkpoint$/s.test(key);
 }

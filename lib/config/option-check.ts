@@ -38,6 +38,15 @@ export class OptionCheck {
     return false;
   }
 
+  /** One of some words; the first is the default. */
+  oneOf<T extends string>(subject: string, value: unknown, words: readonly [T, ...T[]]): T {
+    const word = words.find((each) => each === value);
+    if (word === undefined && value !== undefined) {
+      this.fault(subject, 'there is no such choice', `Use ${words.map((each) => `'${each}'`).join(' or ')}`);
+    }
+    return word ?? words[0];
+  }
+
   text(subject: string, value: unknown): boolean {
     if (typeof value === 'string' && value !== '') return true;
     this.fault(subject, 'it has to be a string that is not empty', `Set \`${subject}\``);

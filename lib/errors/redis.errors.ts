@@ -5,6 +5,11 @@ export class RedisUnavailableError extends CacheflowError {
   readonly code = 'CACHEFLOW_REDIS_UNAVAILABLE';
 }
 
+/** Redis has lost writes that it had confirmed; the tail goes back to the checkpoint that it still has. */
+export class RedisRewoundError extends CacheflowError {
+  readonly code = 'CACHEFLOW_REDIS_REWOUND';
+}
+
 /** The checkpoint could not be loaded or saved. */
 export class CheckpointFailedError extends CacheflowError {
   readonly code = 'CACHEFLOW_CHECKPOINT_FAILED';

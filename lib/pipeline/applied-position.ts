@@ -3,6 +3,13 @@ import { comparePositions } from '../binlog/position';
 import type { GtidTracker } from '../binlog/zongji';
 import type { Checkpoint } from '../checkpoint/checkpoint.store';
 
+/** What the positions of a stream belong to. */
+export interface PositionOrigin {
+  /** The identity of the server. */
+  readonly serverUuid: string;
+  readonly epoch: number;
+}
+
 interface Waiter {
   readonly target: BinlogPosition;
   readonly resolve: () => void;
@@ -11,6 +18,7 @@ interface Waiter {
 /** How far everything was applied, and who waits for it. */
 export class AppliedPosition {
   private current: Checkpoint | undefined;
+  private origin: PositionOrigin | undefined;
   private gtids: GtidTracker | undefined;
   private sameServer = false;
   private readonly waiters = new Set<Waiter>();
@@ -19,11 +27,20 @@ export class AppliedPosition {
     return this.current;
   }
 
-  /** Where a tail starts or goes on; on the same server the place in the files never goes back. */
-  start(position: Checkpoint, gtids: GtidTracker | undefined, sameServer: boolean): void {
+  /**
+   * Where a tail starts or goes on, if everything up to there is applied; on the same server the place in the files
+   * never goes back.
+   */
+  start(
+    position: BinlogPosition | undefined,
+    origin: PositionOrigin,
+    gtids: GtidTracker | undefined,
+    sameServer: boolean,
+  ): void {
+    this.origin = origin;
     this.gtids = gtids;
     this.sameServer = sameServer;
-    this.current = position;
+    this.current = position && { ...position, ...origin };
     this.wake();
   }
 
@@ -38,8 +55,9 @@ export class AppliedPosition {
     this.current = {
       file: place.file,
       offset: place.offset,
+      ...(place.fileCreatedAt === undefined ? {} : { fileCreatedAt: place.fileCreatedAt }),
       ...(this.gtids ? { gtidSet: this.gtids.toString() } : {}),
-      ...(this.current?.serverUuid ? { serverUuid: this.current.serverUuid } : {}),
+      ...this.origin,
     };
     this.wake();
     return this.current;

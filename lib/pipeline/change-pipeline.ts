@@ -11,9 +11,14 @@ import type { TransactionPiece } from './stream';
 /** Rows of a batch: enough to amortise the round trip, few enough not to block the event loop for long. */
 const BATCH_ROWS = 1_000;
 
+/** Why a batch was dropped unapplied. */
+class BatchAbandoned extends Error {}
+
 /** The one loop: takes what is queued, makes the cache right, hands the changes on, moves the checkpoint. */
 export class ChangePipeline {
   private readonly gate = new Gate();
+  /** Of the batch in hand; replaced when it is given up. */
+  private attempt = new AbortController();
 
   constructor(
     private readonly queue: ChangeQueue,
@@ -22,7 +27,9 @@ export class ChangePipeline {
     private readonly keeper: CheckpointKeeper,
     private readonly position: AppliedPosition,
     private readonly signal: AbortSignal,
-  ) {}
+  ) {
+    signal.addEventListener('abort', () => this.attempt.abort(signal.reason), { once: true });
+  }
 
   /** Runs until the queue is closed. Rejects when the signal is aborted in the middle of a batch. */
   async run(): Promise<void> {
@@ -30,22 +37,40 @@ export class ChangePipeline {
       await this.gate.pass();
       const batch = await this.queue.take(BATCH_ROWS);
       if (!batch) return;
-      const items = batch.flatMap((piece) => piece.items);
-
-      // The checkpoint of the batches before goes along in the same round trip; this batch's own may only follow
-      // once Redis has acknowledged all of it. Nobody waits for it: where it cannot be saved, a restart repeats
-      // more, but stale keys must not stay in the cache meanwhile. It never rejects.
-      void this.keeper.save();
-      await this.strategy.apply(items, this.signal);
-
-      const handlers = await this.events.publish(items);
-      const end = this.advance(batch);
-      if (end) this.keeper.applied(end, handlers);
-      else if (handlers) this.keeper.hold(handlers);
-      this.queue.done(batch);
-
+      const { signal } = this.attempt;
+      try {
+        await this.process(batch, signal);
+      } catch (cause) {
+        if (!(signal.reason instanceof BatchAbandoned)) throw cause;
+      } finally {
+        this.queue.done(batch);
+      }
       if (this.queue.isIdle) void this.keeper.save();
     }
+  }
+
+  /** Drops the batch in hand and all that waits, because it will be read again, or not from this source. */
+  abandon(): void {
+    if (this.signal.aborted) return;
+    const given = this.attempt;
+    this.attempt = new AbortController();
+    given.abort(new BatchAbandoned());
+    this.queue.clear();
+  }
+
+  private async process(batch: readonly TransactionPiece[], signal: AbortSignal): Promise<void> {
+    const items = batch.flatMap((piece) => piece.items);
+    // The checkpoint of the batches before goes along in the same round trip; this batch's own may only follow
+    // once Redis has acknowledged all of it. Nobody waits for it: where it cannot be saved, a restart repeats
+    // more, but stale keys must not stay in the cache meanwhile. It never rejects.
+    void this.keeper.save();
+    await this.strategy.apply(items, signal);
+
+    const handlers = await this.events.publish(items);
+    signal.throwIfAborted();
+    const end = this.advance(batch);
+    if (end) this.keeper.applied(end, handlers);
+    else if (handlers) this.keeper.hold(handlers);
   }
 
   /** Stops between two batches. */

@@ -99,8 +99,20 @@ export class ChangeQueue {
   /** A batch that was taken has been applied. */
   done(batch: readonly TransactionPiece[]): void {
     this.inHand = [];
+    this.release(batch);
     if (this.isIdle) this.onDrained?.();
-    for (const piece of batch) {
+  }
+
+  /** Drops what waits. What was taken stays in hand until `done` is called for it. */
+  clear(): void {
+    const dropped = this.pieces;
+    this.pieces = [];
+    this.release(dropped);
+    if (this.isIdle) this.onDrained?.();
+  }
+
+  private release(pieces: readonly TransactionPiece[]): void {
+    for (const piece of pieces) {
       this.rows -= weightOf(piece);
       this.bytes -= piece.bytes;
     }

@@ -1,42 +1,76 @@
 import type { Redis } from 'ioredis';
-import { isCheckpointKey } from '../checkpoint/redis-checkpoint.store';
 import { escapePattern } from '../strategy/key-template';
+import { isOwnKey } from './own-keys';
 import type { RedisClient } from './redis-client';
 import { isCluster } from './redis-client';
-import { writeKeys } from './redis-writer';
+import { replyError, writeKeys } from './redis-writer';
+import { canHaveRecord, keyOfRecord } from './versioned-write';
 
 const KEYS_PER_SCAN = 500;
 
+/** What to remove. */
+export interface FlushPattern {
+  /** A pattern of SCAN. */
+  readonly pattern: string;
+  /** Leave this version behind for each key, so that an older change cannot bring it back; undefined for none. */
+  readonly version: string | undefined;
+}
+
 /**
  * Removes every key that matches one of the patterns, by SCAN and UNLINK in chunks, on every master. Keys that are
- * made while it runs may stay. Resolves with the number of keys; rejects when Redis is out of reach or refuses.
+ * made while it runs may stay. Rejects when Redis is out of reach or refuses; what was removed until then was told.
  */
-export async function flushPatterns(client: RedisClient, patterns: readonly string[]): Promise<number> {
-  let removed = 0;
+export async function flushPatterns(
+  client: RedisClient,
+  patterns: readonly FlushPattern[],
+  onRemoved: (keys: number) => void,
+): Promise<void> {
   const prefix = client.options.keyPrefix ?? '';
   for (const node of await mastersOf(client)) {
-    for (const pattern of patterns) {
-      let cursor = '0';
-      do {
-        const [next, found] = await node.scan(
-          cursor,
-          'MATCH',
-          escapePattern(prefix) + pattern,
-          'COUNT',
-          KEYS_PER_SCAN,
-        );
-        cursor = next;
-        // SCAN knows nothing of the client's key prefix, UNLINK adds it.
-        const matching = found.map((key) => key.slice(prefix.length));
-        // A pattern as wide as that of the template `{id}` must not cost any source its place in the binlog.
-        const keys = matching.filter((key) => !isCheckpointKey(key));
-        const refusals = await writeKeys(client, [], keys);
-        for (const refusal of refusals.values()) throw refusal;
-        removed += keys.length;
-      } while (cursor !== '0');
+    for (const { pattern, version } of patterns) {
+      // SCAN knows nothing of the client's key prefix, everything else adds it.
+      const physical = escapePattern(prefix) + pattern;
+      for await (const keys of scan(node, physical, prefix)) {
+        onRemoved(await remove(client, keys, version));
+      }
+      if (version === undefined) continue;
+      // The value may have expired while its record says that an older change may be written.
+      for await (const keys of scan(node, `${escapePattern(prefix)}cf:*${pattern}*`, prefix)) {
+        await remove(client, keys, version);
+      }
     }
   }
-  return removed;
+}
+
+async function* scan(node: Redis, pattern: string, prefix: string): AsyncGenerator<string[]> {
+  let cursor = '0';
+  do {
+    const [next, found] = await node.scan(cursor, 'MATCH', pattern, 'COUNT', KEYS_PER_SCAN);
+    cursor = next;
+    const keys = found.map((key) => key.slice(prefix.length)).filter((key) => !isOwnKey(key));
+    if (keys.length > 0) yield keys;
+  } while (cursor !== '0');
+}
+
+/** Resolves with how many keys it were. */
+async function remove(
+  client: RedisClient,
+  found: readonly string[],
+  version: string | undefined,
+): Promise<number> {
+  const prefix = client.options.keyPrefix ?? '';
+  const keys =
+    version === undefined ? found : [...new Set(found.map((key) => keyOfRecord(key, prefix) ?? key))];
+  const leavesVersion = (key: string): boolean =>
+    version !== undefined && (!isCluster(client) || canHaveRecord(key, prefix));
+  const { refusals } = await writeKeys(client, {
+    removals: keys.filter((key) => !leavesVersion(key)),
+    versioned: keys
+      .filter(leavesVersion)
+      .map((key) => ({ key, version: version ?? '', value: undefined, ttlSeconds: undefined })),
+  });
+  for (const { message } of refusals.values()) throw replyError(message);
+  return keys.length;
 }
 
 /** Rejects while not all masters are connected, because the keys of the others would stay. */

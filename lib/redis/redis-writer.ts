@@ -1,97 +1,175 @@
 import calculateSlot from 'cluster-key-slot';
+import { EPOCH_DIGITS } from './version';
 import type { RedisClient } from './redis-client';
 import { isCluster } from './redis-client';
+import type { VersionedWrite, WriteRefusal } from './versioned-write';
+import { readVersionedReply, versionedWriteArguments, versionedWriteScript } from './versioned-write';
 
-/** A value to write. */
-export interface SetCommand {
-  readonly key: string;
-  readonly value: string;
-  readonly ttlSeconds: number | undefined;
+/** What one round trip does to the cache. */
+export interface CacheWrites {
+  /** Keys to remove, whatever they hold. */
+  readonly removals?: readonly string[];
+  /** Keys to set or remove unless something newer was done to them. */
+  readonly versioned?: readonly VersionedWrite[];
+  /** A counter that goes up after everything else; its new value is in the outcome. */
+  readonly counter?: string;
 }
 
-/** Which keys Redis refused, with its reply. Everything else was acknowledged. */
-export type Refusals = ReadonlyMap<string, Error>;
+export interface WriteOutcome {
+  /** What Redis refused, by key, with its reply. Everything else was acknowledged. */
+  readonly refusals: ReadonlyMap<string, WriteRefusal>;
+  /** The counter's value, or what kept Redis from counting. */
+  readonly counted: number | Error | undefined;
+}
 
 /** Enough to amortise the round trip; few enough that Redis answers others in between. */
 const KEYS_PER_UNLINK = 500;
+const KEYS_PER_SCRIPT = 250;
 
 /** Replies that concern Redis as a whole, not the key: the batch is tried again, not given up. */
 const WHOLE_SERVER =
   /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MISCONF|BUSY|NOAUTH|WRONGPASS|NOREPLICAS|UNKILLABLE|MOVED|ASK)\b/;
 
-/** Whether Redis answered this command with an error of its own (rather than being out of reach). */
+/** Whether it is an answer of Redis, whatever it says. */
+export function isReply(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'ReplyError';
+}
+
+/** Whether Redis refused this one command (rather than being out of reach or refusing all of them). */
 export function isRefusal(error: unknown): error is Error {
-  return error instanceof Error && error.name === 'ReplyError' && !WHOLE_SERVER.test(error.message);
+  return isReply(error) && !WHOLE_SERVER.test(error.message);
+}
+
+/** An error reply that came inside of another reply, as the client would report it. */
+export function replyError(message: string): Error {
+  const error = new Error(message);
+  error.name = 'ReplyError';
+  return error;
 }
 
 /**
- * Sets and removes keys, all at once and without waiting in between. Resolves with what Redis refused; rejects
- * when Redis as a whole is out of reach, and may be called again then: both commands may run twice.
+ * Removes and writes keys, all at once and without waiting in between. Resolves with what Redis refused; rejects
+ * when Redis as a whole is out of reach, and may be called again then: all of it may run twice.
  */
-export async function writeKeys(
-  client: RedisClient,
-  sets: readonly SetCommand[],
-  unlinks: readonly string[],
-): Promise<Refusals> {
+export async function writeKeys(client: RedisClient, writes: CacheWrites): Promise<WriteOutcome> {
   const commands: Command[] = [
-    ...groupKeys(client, unlinks).map((keys) => ({ keys, args: ['unlink', ...keys] })),
-    ...sets.map(({ key, value, ttlSeconds }) => ({
-      keys: [key],
-      args: ['set', key, value, ...(ttlSeconds === undefined ? [] : ['EX', String(ttlSeconds)])],
+    ...groupBySlot(client, writes.removals ?? [], (key) => key, KEYS_PER_UNLINK).map((keys) => ({
+      keys,
+      args: ['unlink', ...keys],
     })),
+    ...groupBySlot(client, writes.versioned ?? [], (write) => write.key, KEYS_PER_SCRIPT).map((group) =>
+      scriptCommand(group, client.options.keyPrefix ?? ''),
+    ),
+    ...(writes.counter === undefined ? [] : [{ keys: [], args: ['incr', writes.counter] }]),
   ];
-  const errors = await runAll(client, commands);
-  const refusals = new Map<string, Error>();
-  let unreachable: Error | undefined;
-  for (const [index, error] of errors.entries()) {
-    if (!error) continue;
-    if (isRefusal(error)) for (const key of commands[index]?.keys ?? []) refusals.set(key, error);
-    else unreachable ??= error;
-  }
-  if (unreachable !== undefined) throw unreachable;
-  return refusals;
+  const replies = await runAll(client, commands);
+  await runUnknownScripts(client, commands, replies);
+  return readReplies(commands, replies, writes.counter !== undefined);
 }
 
 interface Command {
   readonly keys: readonly string[];
   readonly args: readonly string[];
+  /** Its form with the script's text, for a Redis that does not know the script. */
+  readonly inFull?: readonly string[];
 }
 
-/** Sends all commands without waiting in between; resolves with the error of each, if any. */
-async function runAll(client: RedisClient, commands: readonly Command[]): Promise<(Error | null)[]> {
+type Reply = Error | { readonly value: unknown };
+
+function scriptCommand(group: readonly VersionedWrite[], keyPrefix: string): Command {
+  const keys = group.map((write) => write.key);
+  const args = versionedWriteArguments(group, EPOCH_DIGITS, keyPrefix);
+  const numberOfKeys = String(2 * keys.length);
+  return {
+    keys,
+    args: ['evalsha', versionedWriteScript.sha, numberOfKeys, ...args],
+    inFull: ['eval', versionedWriteScript.lua, numberOfKeys, ...args],
+  };
+}
+
+/** Redis forgets its scripts when it restarts. */
+async function runUnknownScripts(
+  client: RedisClient,
+  commands: readonly Command[],
+  replies: Reply[],
+): Promise<void> {
+  const unknown = commands.flatMap(({ keys, inFull }, index) => {
+    const reply = replies[index];
+    return inFull && reply instanceof Error && reply.message.startsWith('NOSCRIPT')
+      ? [{ index, keys, args: inFull }]
+      : [];
+  });
+  if (unknown.length === 0) return;
+  const again = await runAll(client, unknown);
+  for (const [at, { index }] of unknown.entries()) replies[index] = again[at] as Reply;
+}
+
+function readReplies(commands: readonly Command[], replies: readonly Reply[], counts: boolean): WriteOutcome {
+  const refusals = new Map<string, WriteRefusal>();
+  for (const [index, { keys, inFull }] of commands.entries()) {
+    const reply = replies[index] as Reply;
+    if (reply instanceof Error) {
+      if (!isRefusal(reply)) throw reply;
+      for (const key of keys) refusals.set(key, { message: reply.message, removed: false });
+    } else if (inFull) {
+      for (const [at, text] of (reply.value as string[]).entries()) {
+        const refusal = readVersionedReply(text);
+        if (!refusal) continue;
+        // Inside a script too, what concerns Redis as a whole is no refusal of a key.
+        if (WHOLE_SERVER.test(refusal.message)) throw replyError(refusal.message);
+        refusals.set(keys[at] as string, refusal);
+      }
+    }
+  }
+  const last = replies.at(-1);
+  return {
+    refusals,
+    counted: !counts || last === undefined ? undefined : last instanceof Error ? last : Number(last.value),
+  };
+}
+
+/** Sends all commands without waiting in between; resolves with the reply or the error of each. */
+async function runAll(client: RedisClient, commands: readonly Command[]): Promise<Reply[]> {
   if (commands.length === 0) return [];
   if (!isCluster(client)) {
     const results = await client.pipeline(commands.map(({ args }) => [...args])).exec();
     if (!results) throw new Error('Redis gave no reply to a pipeline');
-    return results.map(([error]) => error);
+    return results.map(([error, value]) => error ?? { value });
   }
   // A pipeline of ioredis is for keys of one node; single commands go out to all nodes at once as well.
   const results = await Promise.allSettled(
     commands.map(({ args: [name = '', ...rest] }) => client.call(name, ...rest)),
   );
-  return results.map((result) => (result.status === 'fulfilled' ? null : toError(result.reason)));
+  return results.map((result) =>
+    result.status === 'fulfilled' ? { value: result.value } : toError(result.reason),
+  );
 }
 
 function toError(reason: unknown): Error {
   return reason instanceof Error ? reason : new Error(String(reason));
 }
 
-/** One multi-key command takes keys of one slot only when Redis is a cluster. */
-function groupKeys(client: RedisClient, keys: readonly string[]): string[][] {
-  if (!isCluster(client)) return chunk(keys);
+/** One command takes keys of one slot only when Redis is a cluster. */
+function groupBySlot<T>(
+  client: RedisClient,
+  items: readonly T[],
+  keyOf: (item: T) => string,
+  size: number,
+): T[][] {
+  if (!isCluster(client)) return chunk(items, size);
   const prefix = client.options.keyPrefix ?? '';
-  const slots = new Map<number, string[]>();
-  for (const key of keys) {
-    const slot = calculateSlot(prefix + key);
+  const slots = new Map<number, T[]>();
+  for (const item of items) {
+    const slot = calculateSlot(prefix + keyOf(item));
     const group = slots.get(slot);
-    if (group) group.push(key);
-    else slots.set(slot, [key]);
+    if (group) group.push(item);
+    else slots.set(slot, [item]);
   }
-  return [...slots.values()].flatMap(chunk);
+  return [...slots.values()].flatMap((group) => chunk(group, size));
 }
 
-function chunk(keys: readonly string[]): string[][] {
-  const chunks: string[][] = [];
-  for (let at = 0; at < keys.length; at += KEYS_PER_UNLINK) chunks.push(keys.slice(at, at + KEYS_PER_UNLINK));
+function chunk<T>(items: readonly T[], size: number): T[][] {
+  const chunks: T[][] = [];
+  for (let at = 0; at < items.length; at += size) chunks.push(items.slice(at, at + size));
   return chunks;
 }

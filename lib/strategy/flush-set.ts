@@ -1,16 +1,16 @@
 import type { TableFlush } from '../pipeline/stream';
 
-/** The flushes of a batch, one for each table; a flush of all tables makes the others needless. */
+/** The flushes of a batch, the latest one for each table; a flush of all tables makes the others needless. */
 export class FlushSet {
   private readonly flushes = new Map<string, TableFlush>();
 
-  /** Whether it was not in the set yet. */
-  add(flush: TableFlush): boolean {
-    const name = flush.table ? `${flush.table.schema}\0${flush.table.table}` : '*';
-    if (this.flushes.has('*') || this.flushes.has(name)) return false;
-    if (name === '*') this.flushes.clear();
-    this.flushes.set(name, flush);
-    return true;
+  /** Flushes are added in the order of the stream. */
+  add(flush: TableFlush): void {
+    const ofAll = this.flushes.get('*');
+    if (!flush.table) this.flushes.clear();
+    // Its place counts: what the batch wrote before it has to go as well.
+    if (ofAll || !flush.table) this.flushes.set('*', { ...flush, table: undefined });
+    else this.flushes.set(`${flush.table.schema}\0${flush.table.table}`, flush);
   }
 
   [Symbol.iterator](): Iterator<TableFlush> {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import type { CacheflowConfig } from '../cacheflow.config';
 import { CACHEFLOW_CONFIG } from '../cacheflow.constants';
@@ -11,66 +12,97 @@ import {
 import { ErrorReporter } from '../errors/error-reporter';
 import { toChangeEvent } from '../events/to-change-event';
 import type { RowChange, StreamItem, TableFlush, TableShape } from '../pipeline/stream';
-import { flushPatterns } from '../redis/key-flush';
+import { CacheWriter } from '../redis/cache-writer';
+import { isCluster } from '../redis/redis-client';
 import { RedisConnection } from '../redis/redis-connection';
 import { RedisGate } from '../redis/redis-gate';
-import type { SetCommand } from '../redis/redis-writer';
-import { isRefusal, writeKeys } from '../redis/redis-writer';
-import { Backoff } from '../support/backoff';
+import { versionOf } from '../redis/version';
+import type { VersionedWrite, WriteRefusal } from '../redis/versioned-write';
+import { canHaveRecord } from '../redis/versioned-write';
+import type { ParkedCommand, ParkedWork, RetryResult } from '../retry/parked-command';
+import { RetryService } from '../retry/retry.service';
 import { TimeSlice } from '../support/time-slice';
 import { CustomStrategies } from './custom-strategies';
 import { FlushSet } from './flush-set';
-import { keyPatterns } from './key-builder';
+import { PendingRetries } from './pending-retries';
 import { rowToJson } from './row-json';
+import type { FlushProgress } from './table-flusher';
+import { TableFlusher } from './table-flusher';
 import { TablePlans, nameOf } from './table-plans';
 import type { TableRule } from './table-rules';
+import type { PlannedWrite } from './write-plan';
 import { WritePlan } from './write-plan';
 
 /** Counts of what was done to Redis since the start. */
 export interface StrategyCounters {
   /** Keys removed because their row changed. */
-  invalidated: number;
+  readonly invalidated: number;
   /** Keys written. */
-  written: number;
+  readonly written: number;
   /** Keys removed because all keys of a table had to go. */
-  flushed: number;
+  readonly flushed: number;
 }
 
-const CUSTOM_ATTEMPTS = 3;
 const KEYS_PER_ROUND = 1_000;
 const CHARACTERS_PER_ROUND = 512 * 1024;
 
 /** Makes the cache right: turns changes into keys and applies them to Redis, a batch at a time. */
 @Injectable()
 export class StrategyService {
-  readonly counters: StrategyCounters = { invalidated: 0, written: 0, flushed: 0 };
   private readonly plans: TablePlans;
+  private readonly flusher: TableFlusher;
+  private readonly pending = new PendingRetries();
   private readonly warnedIncomplete = new Set<string>();
+  private invalidated = 0;
+  private written = 0;
+  private epoch = 0;
 
   constructor(
     @Inject(RedisConnection) private readonly redis: RedisConnection,
-    @Inject(RedisGate) private readonly gate: RedisGate,
-    @Inject(CACHEFLOW_CONFIG) private readonly config: CacheflowConfig,
+    @Inject(CacheWriter) private readonly writer: CacheWriter,
+    @Inject(RedisGate) gate: RedisGate,
+    @Inject(CACHEFLOW_CONFIG) config: CacheflowConfig,
     @Inject(CustomStrategies) private readonly custom: CustomStrategies,
+    @Inject(RetryService) private readonly retries: RetryService,
     @Inject(ErrorReporter) private readonly errors: ErrorReporter,
   ) {
     this.plans = new TablePlans(config, errors);
+    this.flusher = new TableFlusher(config, redis, gate, errors);
+  }
+
+  get counters(): StrategyCounters {
+    return { invalidated: this.invalidated, written: this.written, flushed: this.flusher.removed };
+  }
+
+  /** Undefined while nothing is being flushed. */
+  get flushing(): FlushProgress | undefined {
+    return this.flusher.progress;
+  }
+
+  /** The epoch that the changes applied from now on belong to. */
+  useEpoch(epoch: number): void {
+    this.epoch = epoch;
   }
 
   /**
-   * Applies a batch; safe to repeat. Resolves once Redis has acknowledged every effect. While Redis is away it
-   * waits and tries again; it rejects only when the signal is aborted meanwhile.
+   * Applies a batch; safe to repeat. Resolves once Redis has acknowledged every effect, or what it refused is safe
+   * elsewhere. While Redis is away it waits and tries again; it rejects only when the signal is aborted meanwhile.
+   *
+   * @throws RedisRewoundError when Redis has lost earlier writes
    */
   async apply(items: readonly StreamItem[], signal: AbortSignal): Promise<void> {
     const plan = new WritePlan();
     const flushes = new FlushSet();
     const slice = new TimeSlice();
+    let ranCustom = false;
     for (const item of items) {
       if (slice.isOver) await slice.next();
       if (item.kind === 'flush') flushes.add(item);
-      else await this.plan(item, plan, flushes, signal);
+      else if (await this.plan(item, plan, flushes, signal)) ranCustom = true;
     }
     await this.write(plan, signal);
+    // Counts what a custom strategy wrote by itself, so that a Redis that loses it later is noticed.
+    if (ranCustom) await this.writer.round({}, signal);
     // Last, because it removes whatever the batch wrote to the same table: removing is always right.
     for (const flush of flushes) await this.flush(flush, signal);
   }
@@ -83,79 +115,132 @@ export class StrategyService {
     return this.plans.of(table, position)?.needs;
   }
 
+  /** Does again what was parked. See {@link RetryExecutor}. */
+  async retry({ work, table, position }: ParkedCommand, signal: AbortSignal): Promise<RetryResult> {
+    switch (work.kind) {
+      case 'set':
+        return this.retrySet(work, signal);
+      case 'remove': {
+        const remove = { key: work.key, version: work.version, value: undefined, ttlSeconds: undefined };
+        const writes = work.tombstone ? { versioned: [remove] } : { removals: [work.key] };
+        const refusal = (await this.writer.single(writes, signal)).get(work.key);
+        return refusal ? { done: false, reason: replyCode(refusal.message) } : { done: true };
+      }
+      case 'flush': {
+        const refusal = await this.flusher.flush(work, work.version, signal);
+        return refusal ? { done: false, reason: replyCode(refusal.message) } : { done: true };
+      }
+      case 'strategy':
+        return this.retryCustom(work, signal);
+      case 'handler':
+        throw new Error(`A handler's call is none of the cache (${table ?? ''} ${position.file})`);
+    }
+  }
+
+  /** Whether a custom strategy was called. */
   private async plan(
     change: RowChange,
     plan: WritePlan,
     flushes: FlushSet,
     signal: AbortSignal,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const table = this.plans.of(change.table, change.position);
-    if (!table) return;
+    if (!table) return false;
     const { strategy, ttlSeconds } = table.rule;
     const before = this.plans.keysOf(table, change, 'before', flushes);
     const after = this.plans.keysOf(table, change, 'after', flushes);
+    for (const key of before) this.pending.forget(key);
+    for (const key of after) this.pending.forget(key);
     if (typeof strategy === 'function') {
       const keys = [...new Set([...before, ...after])];
-      const done = await this.runCustom(table.rule, change, keys, signal);
-      if (!done) for (const key of keys) plan.remove(key, change);
-      return;
+      if (await this.runCustom(table.rule, change, keys, signal)) return true;
+      for (const key of keys) plan.set({ key, change, action: 'remove', ttlSeconds });
+      return true;
     }
-    for (const key of before) plan.remove(key, change);
+    const gone = strategy === CacheStrategy.WriteThrough ? 'bury' : 'remove';
+    for (const key of before) plan.set({ key, change, action: gone, ttlSeconds });
     const writes = strategy === CacheStrategy.WriteThrough && change.after !== null;
     if (writes && !change.afterComplete) this.warnIncomplete(change);
     for (const key of after) {
-      if (writes && change.afterComplete) plan.write(key, change, ttlSeconds);
-      else plan.remove(key, change);
+      plan.set({ key, change, action: writes && change.afterComplete ? 'write' : gone, ttlSeconds });
     }
+    return false;
   }
 
-  /** Whether the table's own strategy did it; a failure is reported. */
+  /** Whether the table's own strategy did it. A failure is reported and parked, in its place in the stream. */
   private async runCustom(
     rule: TableRule,
     change: RowChange,
     keys: readonly string[],
     signal: AbortSignal,
   ): Promise<boolean> {
-    const backoff = new Backoff({ minMillis: 100, maxMillis: 2_000 });
-    for (let attempt = 1; ; attempt++) {
-      try {
-        await this.custom.run(rule, toChangeEvent(change), { keys, ttlSeconds: rule.ttlSeconds });
-        return true;
-      } catch (cause) {
-        if (attempt === CUSTOM_ATTEMPTS) {
-          const problem = `The table's strategy failed ${attempt} times (${errorKind(cause)}); the keys of the row are removed`;
-          this.errors.report(new StrategyFailedError(problem, nameOf(change), change.position, { cause }));
-          return false;
-        }
-      }
-      await backoff.wait(signal);
+    const event = toChangeEvent(change);
+    try {
+      await this.custom.run(rule, event, { keys, ttlSeconds: rule.ttlSeconds });
+      return true;
+    } catch (cause) {
+      const reason = errorKind(cause);
+      this.errors.report(
+        new StrategyFailedError(
+          `The table's strategy failed (${reason}); the keys of the row are removed, and it is called again`,
+          nameOf(change),
+          change.position,
+          { cause },
+        ),
+      );
+      const version = versionOf(this.epoch, change.position);
+      for (const key of keys) this.pending.add(key, version);
+      await this.park({ kind: 'strategy', event, keys, version }, change, reason, signal);
+      return false;
     }
+  }
+
+  private async retryCustom(
+    { event, keys, version }: Extract<ParkedWork, { kind: 'strategy' }>,
+    signal: AbortSignal,
+  ): Promise<RetryResult> {
+    const rule = this.plans.ruleOf(event);
+    if (rule && keys.every((key) => this.pending.isLatest(key, version))) {
+      try {
+        await this.custom.run(rule, event, { keys, ttlSeconds: rule.ttlSeconds });
+      } catch (cause) {
+        return { done: false, reason: errorKind(cause) };
+      }
+      if (keys.every((key) => this.pending.isLatest(key, version))) {
+        for (const key of keys) this.pending.forget(key);
+        return { done: true };
+      }
+    }
+    // Something newer may have been done to the keys: what the strategy would write now could be old.
+    const [refusal] = (await this.writer.single({ removals: keys }, signal)).values();
+    return refusal ? { done: false, reason: replyCode(refusal.message) } : { done: true };
   }
 
   private async write(plan: WritePlan, signal: AbortSignal): Promise<void> {
     const slice = new TimeSlice();
-    const removals = plan.removals;
-    for (let at = 0; at < removals.length; at += KEYS_PER_ROUND) {
+    let round: Round = { removals: [], versioned: [], size: 0 };
+    for (const planned of plan) {
       if (slice.isOver) await slice.next();
-      await this.writeRound(plan, [], removals.slice(at, at + KEYS_PER_ROUND), signal);
+      this.add(round, planned);
+      const keys = round.removals.length + round.versioned.length;
+      if (keys < KEYS_PER_ROUND && round.size < CHARACTERS_PER_ROUND) continue;
+      await this.writeRound(plan, round, signal);
+      round = { removals: [], versioned: [], size: 0 };
     }
-    let sets: SetCommand[] = [];
-    let size = 0;
-    for (const { key, value } of plan.writes) {
-      if (slice.isOver) await slice.next();
-      const json = this.toJson(value.change);
-      if (json === undefined) {
-        await this.writeRound(plan, [], [key], signal);
-        continue;
-      }
-      sets.push({ key, value: json, ttlSeconds: value.ttlSeconds });
-      size += json.length;
-      if (sets.length < KEYS_PER_ROUND && size < CHARACTERS_PER_ROUND) continue;
-      await this.writeRound(plan, sets, [], signal);
-      sets = [];
-      size = 0;
-    }
-    await this.writeRound(plan, sets, [], signal);
+    if (round.removals.length + round.versioned.length > 0) await this.writeRound(plan, round, signal);
+  }
+
+  private add(round: Round, { key, change, action, ttlSeconds }: PlannedWrite): void {
+    const value = action === 'write' ? this.toJson(change) : undefined;
+    if (action === 'remove' || !this.canBeVersioned(key)) round.removals.push(key);
+    else round.versioned.push({ key, version: versionOf(this.epoch, change.position), value, ttlSeconds });
+    round.size += value?.length ?? 0;
+  }
+
+  /** In a cluster some keys cannot have a record in their slot; they are removed instead of written. */
+  private canBeVersioned(key: string): boolean {
+    const { client } = this.redis;
+    return !isCluster(client) || canHaveRecord(key, client.options.keyPrefix ?? '');
   }
 
   /** The value of a row; undefined, and reported, where it cannot be made (it is longer than a string may be). */
@@ -170,64 +255,83 @@ export class StrategyService {
   }
 
   /** One round trip: few enough commands that neither the app's event loop nor Redis is held for long. */
-  private async writeRound(
-    plan: WritePlan,
-    sets: readonly SetCommand[],
-    removals: readonly string[],
-    signal: AbortSignal,
-  ): Promise<void> {
-    if (removals.length + sets.length === 0) return;
-    const refused = await this.gate.run(signal, () => writeKeys(this.redis.client, sets, removals));
-    this.counters.invalidated += removals.length;
-    this.counters.written += sets.length;
-    for (const [key, reason] of refused) await this.removeRefused(plan, key, reason, signal);
+  private async writeRound(plan: WritePlan, round: Round, signal: AbortSignal): Promise<void> {
+    const refusals = await this.writer.round(round, signal);
+    const written = round.versioned.filter((write) => write.value !== undefined).length;
+    this.written += written;
+    this.invalidated += round.removals.length + round.versioned.length - written;
+    if (refusals.size > 0) await this.parkRefused(plan, round, refusals, signal);
   }
 
-  /** What Redis does not take is removed by itself, because the value that stands there is no longer right. */
-  private async removeRefused(
+  private async parkRefused(
     plan: WritePlan,
-    key: string,
-    reason: Error,
+    { versioned }: Round,
+    refusals: ReadonlyMap<string, WriteRefusal>,
     signal: AbortSignal,
   ): Promise<void> {
-    const refused = await this.gate.run(signal, () => writeKeys(this.redis.client, [], [key]));
-    const still = refused.get(key);
-    const change = plan.changeOf(key);
-    // One key of a multi-key command was refused and this is another one.
-    if (!change || (!still && plan.removes(key))) return;
-    const problem = still
-      ? `Redis refuses to remove a key (${replyCode(still)}), which may be stale now: allow the user UNLINK on it`
-      : `Redis refused a value (${replyCode(reason)}); its key was removed instead`;
-    this.errors.report(
-      new RedisRefusedError(problem, nameOf(change), change.position, { cause: still ?? reason }),
+    const writes = new Map(versioned.map((write) => [write.key, write]));
+    const commands: ParkedCommand[] = [];
+    for (const [key, refusal] of refusals) {
+      const change = plan.get(key)?.change;
+      if (!change) continue;
+      const reason = replyCode(refusal.message);
+      const write = writes.get(key);
+      const problem = refusal.removed
+        ? `Redis refused a value (${reason}); its key was removed instead, and it is written again`
+        : `Redis refuses to remove a key (${reason}), which may be stale until it does: allow the user UNLINK on it`;
+      this.errors.report(new RedisRefusedError(problem, nameOf(change), change.position));
+      commands.push(commandOf(this.workOf(key, write, change), change, reason));
+    }
+    await this.retries.park(commands, signal);
+  }
+
+  private workOf(key: string, write: VersionedWrite | undefined, change: RowChange): ParkedWork {
+    const version = write?.version ?? versionOf(this.epoch, change.position);
+    if (write?.value === undefined) return { kind: 'remove', key, version, tombstone: write !== undefined };
+    this.pending.add(key, version);
+    return { kind: 'set', key, value: write.value, ttlSeconds: write.ttlSeconds, version };
+  }
+
+  private async retrySet(
+    { key, value, ttlSeconds, version }: Extract<ParkedWork, { kind: 'set' }>,
+    signal: AbortSignal,
+  ): Promise<RetryResult> {
+    const proven = this.pending.isLatest(key, version);
+    const writes = this.canBeVersioned(key)
+      ? { versioned: [{ key, version, value, ttlSeconds, needsProof: !proven }] }
+      : { removals: [key] };
+    const refusal = (await this.writer.single(writes, signal)).get(key);
+    if (refusal) return { done: false, reason: replyCode(refusal.message) };
+    // A newer change that Redis refused came by meanwhile, and its removal may have been before our write.
+    if (proven && !this.pending.isLatest(key, version)) await this.writer.single({ removals: [key] }, signal);
+    else this.pending.forget(key);
+    return { done: true };
+  }
+
+  private async flush({ table, position }: TableFlush, signal: AbortSignal): Promise<void> {
+    const version = versionOf(this.epoch, position);
+    const scope = { schema: table?.schema, table: table?.table };
+    const refusal = await this.flusher.flush(scope, version, signal);
+    // Counts, so that a Redis that loses it later is noticed.
+    await this.writer.round({}, signal);
+    if (!refusal) return;
+    const reason = replyCode(refusal.message);
+    const problem = `Redis refuses to scan for or remove keys (${reason}), which may be stale until it does: allow the user SCAN and UNLINK`;
+    const name = table && [table.schema, table.table].filter((part) => part !== undefined).join('.');
+    this.errors.report(new RedisRefusedError(problem, name, position, { cause: refusal }));
+    await this.retries.park(
+      [commandOf({ kind: 'flush', ...scope, version }, { table: name, position }, reason)],
+      signal,
     );
   }
 
-  private async flush(flush: TableFlush, signal: AbortSignal): Promise<void> {
-    const patterns = flush.table
-      ? this.patternsOf(flush.table)
-      : this.config.rules.all.flatMap((rule) => keyPatterns(rule, { schema: rule.db, table: rule.table }));
-    try {
-      this.counters.flushed += await this.gate.run(signal, () =>
-        flushPatterns(this.redis.client, [...new Set(patterns)]),
-      );
-    } catch (cause) {
-      if (!isRefusal(cause)) throw cause;
-      const problem = `Redis refuses to scan for or remove keys (${replyCode(cause)}), which may be stale now: allow the user SCAN and UNLINK`;
-      this.errors.report(
-        new RedisRefusedError(
-          problem,
-          flush.table && `${flush.table.schema}.${flush.table.table}`,
-          flush.position,
-          { cause },
-        ),
-      );
-    }
-  }
-
-  private patternsOf(table: { schema: string; table: string }): string[] {
-    const rule = this.config.rules.find(table.schema, table.table);
-    return rule ? keyPatterns(rule, table) : [];
+  private async park(
+    work: ParkedWork,
+    change: RowChange,
+    reason: string,
+    signal: AbortSignal,
+  ): Promise<void> {
+    await this.retries.park([commandOf(work, change, reason)], signal);
   }
 
   private warnIncomplete(change: RowChange): void {
@@ -241,7 +345,33 @@ export class StrategyService {
   }
 }
 
+/** What one round trip does. */
+interface Round {
+  readonly removals: string[];
+  readonly versioned: VersionedWrite[];
+  /** Characters of the values. */
+  size: number;
+}
+
+function commandOf(
+  work: ParkedWork,
+  of: RowChange | { table: string | undefined; position: { file: string; offset: number } },
+  reason: string,
+): ParkedCommand {
+  const { file, offset } = of.position;
+  const table = 'kind' in of ? nameOf(of) : of.table;
+  return {
+    id: randomUUID(),
+    work,
+    table,
+    position: { file, offset },
+    reason,
+    attempts: 1,
+    parkedAt: Date.now(),
+  };
+}
+
 /** The code that a reply of Redis begins with; the rest may quote the command. */
-function replyCode(reply: Error): string {
-  return /^[A-Z]+/.exec(reply.message)?.[0] ?? 'an error';
+function replyCode(reply: string): string {
+  return /^[A-Z]+/.exec(reply)?.[0] ?? 'an error';
 }

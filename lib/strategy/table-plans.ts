@@ -43,6 +43,11 @@ export class TablePlans {
     return plan;
   }
 
+  /** The rule of a table; undefined for one that nobody watches. */
+  ruleOf(name: { readonly schema: string; readonly table: string }): TableRule | undefined {
+    return this.config.rules.find(name.schema, name.table);
+  }
+
   /** The keys of one image of a row. An image that does not tell its keys costs the table all of them. */
   keysOf(
     plan: TablePlan,

@@ -1,38 +1,33 @@
 import type { RowChange } from '../pipeline/stream';
 
-/** A value that a key shall have; its JSON is made only once it is known to be the last one. */
-export interface PlannedValue {
+/** What a batch does to one key in the end. */
+export interface PlannedWrite {
+  readonly key: string;
+  /** The change that decided it. */
   readonly change: RowChange;
+  /**
+   * - `remove`: the next reader loads it anew
+   * - `bury`: remove it and leave the version, so that no older change can write it again
+   * - `write`: set it to the row after the change
+   */
+  readonly action: 'remove' | 'bury' | 'write';
+  /** Of the written value. */
   readonly ttlSeconds: number | undefined;
 }
 
 /** What a batch does to Redis in the end: for each key, the last thing that happened to it. */
 export class WritePlan {
-  private readonly keys = new Map<string, { change: RowChange; value: PlannedValue | undefined }>();
+  private readonly writes = new Map<string, PlannedWrite>();
 
-  remove(key: string, change: RowChange): void {
-    this.keys.set(key, { change, value: undefined });
+  set(write: PlannedWrite): void {
+    this.writes.set(write.key, write);
   }
 
-  write(key: string, change: RowChange, ttlSeconds: number | undefined): void {
-    this.keys.set(key, { change, value: { change, ttlSeconds } });
+  get(key: string): PlannedWrite | undefined {
+    return this.writes.get(key);
   }
 
-  /** The change that decided what happens to a key. */
-  changeOf(key: string): RowChange | undefined {
-    return this.keys.get(key)?.change;
-  }
-
-  removes(key: string): boolean {
-    const entry = this.keys.get(key);
-    return entry !== undefined && entry.value === undefined;
-  }
-
-  get removals(): string[] {
-    return [...this.keys].flatMap(([key, entry]) => (entry.value ? [] : [key]));
-  }
-
-  get writes(): { key: string; value: PlannedValue }[] {
-    return [...this.keys].flatMap(([key, { value }]) => (value ? [{ key, value }] : []));
+  [Symbol.iterator](): Iterator<PlannedWrite> {
+    return this.writes.values();
   }
 }

@@ -116,7 +116,7 @@ describe.each([
           ...(mysqlArgs ? {} : { gtidSet: lostGtid(stage.sql.kind) }),
         }),
       );
-      const again = await stage.boot({ tables: TABLES });
+      const again = await stage.boot({ tables: TABLES, onPositionLost: 'fail' });
       await waitFor(() => again.cacheflow.status().state === 'failed', { message: 'the tail to give up' });
       expect(again.errors.map((error) => error.code)).toEqual(['CACHEFLOW_POSITION_LOST']);
       await expect(again.cacheflow.caughtUp()).rejects.toMatchObject({ code: 'CACHEFLOW_STOPPED' });

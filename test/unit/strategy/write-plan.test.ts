@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import type { RowChange } from '../../../lib/pipeline/stream';
 import { FlushSet } from '../../../lib/strategy/flush-set';
 import { rowToJson } from '../../../lib/strategy/row-json';
+import type { PlannedWrite } from '../../../lib/strategy/write-plan';
 import { WritePlan } from '../../../lib/strategy/write-plan';
 import type { TableFlush } from '../../../lib/pipeline/stream';
 
@@ -23,41 +24,33 @@ function changeTo(value: number): RowChange {
 
 it('keeps the last thing that happened to each key', () => {
   const plan = new WritePlan();
-  const changes = [0, 1, 2, 3].map(changeTo);
-  const [first, second, third, fourth] = changes as [RowChange, RowChange, RowChange, RowChange];
-  plan.write('a', first, 60);
-  plan.remove('b', first);
-  plan.remove('a', second);
-  plan.write('b', third, undefined);
-  plan.write('c', third, 5);
-  plan.write('c', fourth, 9);
-  expect(plan.removals).toEqual(['a']);
-  expect(plan.writes).toEqual([
-    { key: 'b', value: { change: third, ttlSeconds: undefined } },
-    { key: 'c', value: { change: fourth, ttlSeconds: 9 } },
-  ]);
-  expect([plan.changeOf('a'), plan.changeOf('b'), plan.changeOf('x')]).toEqual([second, third, undefined]);
-  expect([plan.removes('a'), plan.removes('b'), plan.removes('x')]).toEqual([true, false, false]);
+  const write = (key: string, action: PlannedWrite['action'], value: number): PlannedWrite => {
+    const planned = { key, action, change: changeTo(value), ttlSeconds: value };
+    plan.set(planned);
+    return planned;
+  };
+  write('a', 'write', 0);
+  write('b', 'remove', 1);
+  const lastOfA = write('a', 'bury', 2);
+  const lastOfB = write('b', 'write', 3);
+  const lastOfC = write('c', 'write', 4);
+  expect([...plan]).toEqual([lastOfA, lastOfB, lastOfC]);
+  expect([plan.get('a'), plan.get('x')]).toEqual([lastOfA, undefined]);
 });
 
-it('keeps one flush of a table, and only that of all tables when there is one', () => {
-  const flushOf = (table: TableFlush['table']): TableFlush => ({
+it('keeps the latest flush of a table, and only that of all tables when there is one', () => {
+  const flushOf = (table: TableFlush['table'], offset: number): TableFlush => ({
     kind: 'flush',
     table,
-    position: { file: 'f.1', offset: 4 },
+    position: { file: 'f.1', offset },
   });
   const set = new FlushSet();
-  const ofA = flushOf({ schema: 's', table: 'a' });
-  const ofB = flushOf({ schema: 's', table: 'b' });
-  expect([set.add(ofA), set.add(flushOf({ schema: 's', table: 'a' })), set.add(ofB)]).toEqual([
-    true,
-    false,
-    true,
-  ]);
-  expect([...set]).toEqual([ofA, ofB]);
-  const ofAll = flushOf(undefined);
-  expect([set.add(ofAll), set.add(ofA), set.add(ofAll)]).toEqual([true, false, false]);
-  expect([...set]).toEqual([ofAll]);
+  const a = { schema: 's', table: 'a' };
+  const b = { schema: 's', table: 'b' };
+  for (const flush of [flushOf(a, 4), flushOf(b, 5), flushOf(a, 6)]) set.add(flush);
+  expect([...set]).toEqual([flushOf(a, 6), flushOf(b, 5)]);
+  for (const flush of [flushOf(undefined, 7), flushOf(a, 8)]) set.add(flush);
+  expect([...set]).toEqual([flushOf(undefined, 8)]);
 });
 
 it('writes a row as JSON.stringify does, with binary columns as base64', () => {

@@ -1,0 +1,23 @@
+import { recordKey } from './versioned-write';
+
+/** Where the checkpoint of a source is, in the Redis that holds the data. */
+export function checkpointKey(name: string): string {
+  return `cacheflow:${name}:checkpoint`;
+}
+
+/** Where the epoch of a source's versions is. */
+export function epochKey(name: string): string {
+  return `cacheflow:${name}:epoch`;
+}
+
+/** Where one process counts what it wrote: in the slot of the checkpoint, which depends on it. */
+export function counterKey(name: string, instance: string, keyPrefix: string): string {
+  return `${recordKey(checkpointKey(name), keyPrefix)}:${instance}`;
+}
+
+/** Whether a key is the library's own, so that a pattern as wide as that of the template `{id}` must not touch it. */
+export function isOwnKey(key: string): boolean {
+  return /^(cacheflow:.+:(checkpoint|epoch|dead-letters)|cf:.*cacheflow:.+:checkpoint\}?:[\da-f-]{36})$/s.test(
+    key,
+  );
+}

@@ -1,0 +1,157 @@
+import { randomUUID } from 'node:crypto';
+import { Inject, Injectable } from '@nestjs/common';
+import { CACHEFLOW_NAME } from '../cacheflow.constants';
+import { RedisRewoundError } from '../errors/redis.errors';
+import { counterKey } from './own-keys';
+import type { RedisClient } from './redis-client';
+import { isCluster } from './redis-client';
+import { RedisConnection } from './redis-connection';
+import { isRefusal } from './redis-writer';
+
+/** How long the counter of a process that is gone stays. */
+const COUNTER_SECONDS = 7 * 24 * 60 * 60;
+
+/**
+ * Notices when Redis has gone back in time: a restart from an older snapshot, or a failover to a replica that lacks
+ * the last writes. Each round of writes counts up in Redis after everything else; a count that is not above the last
+ * one acknowledged tells that writes were lost which Redis had confirmed. In a cluster, which has no single count,
+ * the masters' run ids tell.
+ */
+@Injectable()
+export class RewindGuard {
+  private readonly instance = randomUUID();
+  private acknowledged = 0;
+  /** Set while Redis does not count (it is out of memory): the server that has to be the same afterwards. */
+  private uncounted: string | undefined;
+  private masters: ReadonlySet<string> = new Set();
+  /** Redis has gone back and nobody has seen to it yet: nothing may be saved. */
+  private rewound = false;
+  private listener: ((error: RedisRewoundError) => void) | undefined;
+
+  constructor(
+    @Inject(CACHEFLOW_NAME) private readonly name: string,
+    @Inject(RedisConnection) private readonly redis: RedisConnection,
+  ) {}
+
+  /** Called once for each time that Redis has gone back. */
+  onRewound(listener: (error: RedisRewoundError) => void): void {
+    this.listener = listener;
+  }
+
+  /** The key to count in; undefined in a cluster. */
+  get counter(): string | undefined {
+    const { client } = this.redis;
+    return isCluster(client) ? undefined : this.keyOf(client);
+  }
+
+  /** The last count that Redis acknowledged. */
+  get count(): number {
+    return this.acknowledged;
+  }
+
+  /** Takes Redis as it is now for the truth. Rejects when Redis is out of reach. */
+  async begin(): Promise<void> {
+    const { client } = this.redis;
+    if (isCluster(client)) {
+      this.masters = await runIds(client);
+    } else {
+      const key = this.keyOf(client);
+      this.uncounted = undefined;
+      try {
+        this.acknowledged = await client.incr(key);
+        await client.expire(key, COUNTER_SECONDS);
+      } catch (cause) {
+        if (!isRefusal(cause)) throw cause;
+        this.acknowledged = 0;
+        this.uncounted = await runId(client);
+      }
+    }
+    this.rewound = false;
+  }
+
+  /** Takes the counter away: nothing will be written any more. */
+  async end(): Promise<void> {
+    const { counter } = this;
+    if (counter !== undefined) await this.redis.client.unlink(counter);
+  }
+
+  /**
+   * Takes note of a round's count.
+   *
+   * @throws RedisRewoundError when writes before it were lost
+   */
+  async acknowledge(counted: number | Error | undefined): Promise<void> {
+    if (this.rewound) throw this.error();
+    if (counted === undefined) return;
+    if (counted instanceof Error) {
+      this.uncounted ??= await runId(this.redis.client);
+      return;
+    }
+    if (counted <= this.acknowledged) this.fail();
+    this.acknowledged = counted;
+    if (this.uncounted === undefined) return;
+    const before = this.uncounted;
+    this.uncounted = undefined;
+    if (before !== (await runId(this.redis.client))) this.fail();
+  }
+
+  /**
+   * Looks, while nothing is written.
+   *
+   * @throws RedisRewoundError
+   */
+  async verify(): Promise<void> {
+    if (this.rewound) throw this.error();
+    const { client } = this.redis;
+    if (isCluster(client)) {
+      const now = await runIds(client);
+      if ([...now].some((id) => !this.masters.has(id))) this.fail();
+      this.masters = now;
+      return;
+    }
+    const expected = this.acknowledged;
+    if (expected === 0) return;
+    const key = this.keyOf(client);
+    const stored = await client.get(key);
+    if (Number(stored ?? -1) < expected) this.fail();
+    await client.expire(key, COUNTER_SECONDS);
+  }
+
+  /** Reports that Redis has gone back, as somebody else has found. */
+  fail(): never {
+    const error = this.error();
+    if (!this.rewound) {
+      this.rewound = true;
+      this.listener?.(error);
+    }
+    throw error;
+  }
+
+  private keyOf(client: RedisClient): string {
+    return counterKey(this.name, this.instance, client.options.keyPrefix ?? '');
+  }
+
+  private error(): RedisRewoundError {
+    return new RedisRewoundError(
+      'Redis has lost writes that it had confirmed (it came back from an older snapshot, was emptied, or failed over ' +
+        'to a replica that lagged); what was lost is applied again',
+    );
+  }
+}
+
+/** The run ids of all masters of a cluster. */
+async function runIds(client: RedisClient): Promise<Set<string>> {
+  if (!isCluster(client)) return new Set([await runId(client)]);
+  await client.cluster('INFO');
+  return new Set(await Promise.all(client.nodes('master').map(runId)));
+}
+
+/** What tells one run of a server from the next; empty where the user may not ask. */
+async function runId(node: { info(section: string): Promise<string> }): Promise<string> {
+  try {
+    return /^run_id:(\w+)/m.exec(await node.info('server'))?.[1] ?? '';
+  } catch (cause) {
+    if (isRefusal(cause)) return '';
+    throw cause;
+  }
+}

@@ -1,0 +1,96 @@
+import type { CacheflowConfig } from '../cacheflow.config';
+import { CacheStrategy } from '../cacheflow.options';
+import type { ErrorReporter } from '../errors/error-reporter';
+import type { FlushPattern } from '../redis/key-flush';
+import { flushPatterns } from '../redis/key-flush';
+import type { RedisConnection } from '../redis/redis-connection';
+import type { RedisGate } from '../redis/redis-gate';
+import { isRefusal } from '../redis/redis-writer';
+import { keyPatterns } from './key-builder';
+import type { TableRule } from './table-rules';
+
+/** Whose keys are to be removed: those of a table, of a database, or of everything that is watched. */
+export interface FlushScope {
+  readonly schema: string | undefined;
+  readonly table: string | undefined;
+}
+
+/** A flush that is going on. */
+export interface FlushProgress {
+  /** `schema.table`, `schema.*`, or `*` for all watched tables. */
+  readonly of: string;
+  /** Milliseconds since 1970. */
+  readonly since: number;
+  /** Keys removed so far. */
+  readonly removed: number;
+}
+
+/** A flush of many keys says how far it is after each time of this. */
+const REPORT_INTERVAL_MILLIS = 5_000;
+
+/** Removes all keys that tables can have produced. */
+export class TableFlusher {
+  /** Undefined while nothing is being flushed. */
+  progress: FlushProgress | undefined;
+  /** Keys removed since the start. */
+  removed = 0;
+
+  constructor(
+    private readonly config: CacheflowConfig,
+    private readonly redis: RedisConnection,
+    private readonly gate: RedisGate,
+    private readonly errors: ErrorReporter,
+  ) {}
+
+  /** Waits while Redis is away. Resolves with Redis's reply where it refuses to scan or to remove. */
+  async flush(scope: FlushScope, version: string, signal: AbortSignal): Promise<Error | undefined> {
+    const patterns = this.patternsOf(scope, version);
+    if (patterns.length === 0) return undefined;
+    const of = [scope.schema, scope.table].filter((name) => name !== undefined).join('.') || '*';
+    this.progress = { of, since: Date.now(), removed: 0 };
+    let reportedAt = Date.now();
+    try {
+      await this.gate.run(signal, () =>
+        flushPatterns(this.redis.client, patterns, (keys) => {
+          this.removed += keys;
+          this.progress = {
+            of,
+            since: this.progress?.since ?? 0,
+            removed: (this.progress?.removed ?? 0) + keys,
+          };
+          if (Date.now() - reportedAt < REPORT_INTERVAL_MILLIS) return;
+          reportedAt = Date.now();
+          this.errors.info(`Removing all keys of ${of}: ${this.progress.removed} so far`);
+        }),
+      );
+      this.errors.info(`Removed all keys of ${of}: ${this.progress.removed}`);
+      return undefined;
+    } catch (cause) {
+      if (!isRefusal(cause)) throw cause;
+      return cause;
+    } finally {
+      this.progress = undefined;
+    }
+  }
+
+  private patternsOf({ schema, table }: FlushScope, version: string): FlushPattern[] {
+    const { rules } = this.config;
+    const found = new Map<string, FlushPattern>();
+    const add = (rule: TableRule, name: { schema: string; table: string }): void => {
+      const leaves = rule.strategy === CacheStrategy.WriteThrough ? version : undefined;
+      for (const pattern of keyPatterns(rule, name)) {
+        if (!found.get(pattern)?.version) found.set(pattern, { pattern, version: leaves });
+      }
+    };
+    if (schema !== undefined && table !== undefined) {
+      const rule = rules.find(schema, table);
+      if (rule) add(rule, { schema, table });
+    } else {
+      for (const rule of rules.all) {
+        if (schema === undefined) add(rule, { schema: rule.db, table: rule.table });
+        else if (rules.matchesSchema(rule, schema)) add(rule, { schema, table: rule.table });
+      }
+    }
+    return [...found.values()];
+  }
+}

@@ -1,0 +1,58 @@
+import calculateSlot from 'cluster-key-slot';
+import { expect, it } from 'vitest';
+import { isOwnKey, counterKey } from '../../../lib/redis/own-keys';
+import { startOfEpoch, versionOf } from '../../../lib/redis/version';
+import { canHaveRecord, keyOfRecord, recordKey } from '../../../lib/redis/versioned-write';
+
+it('orders changes by epoch, file, offset and row, also beyond file 999999 and 4 GiB', () => {
+  const inOrder = [
+    startOfEpoch(1),
+    versionOf(1, { file: 'binlog.000001', offset: 4, row: 0 }),
+    versionOf(1, { file: 'binlog.000001', offset: 4, row: 9 }),
+    versionOf(1, { file: 'binlog.000001', offset: 4, row: 10 }),
+    versionOf(1, { file: 'binlog.000001', offset: 4 }),
+    versionOf(1, { file: 'binlog.000001', offset: 157, row: 0 }),
+    versionOf(1, { file: 'binlog.000001', offset: 2 ** 33, row: 0 }),
+    versionOf(1, { file: 'binlog.000009', offset: 4, row: 0 }),
+    versionOf(1, { file: 'binlog.000010', offset: 4, row: 0 }),
+    versionOf(1, { file: 'binlog.999999', offset: 4, row: 0 }),
+    versionOf(1, { file: 'binlog.1000000', offset: 4, row: 0 }),
+    startOfEpoch(2),
+    versionOf(2, { file: 'other.000001', offset: 4, row: 0 }),
+    startOfEpoch(10),
+  ];
+  expect([...inOrder].sort()).toEqual(inOrder);
+  expect(new Set(inOrder.map((version) => version.length)).size).toBe(1);
+});
+
+it('puts the record of a key into its slot, whatever braces and prefixes there are', () => {
+  const cases = [
+    ['user:1', ''],
+    ['{user}:1', ''],
+    ['a{user}b', ''],
+    ['user:1', 'app:'],
+    ['{user}:1', 'app:'],
+    ['user:1', '{app}:'],
+    ['a{user}', '{app}:'],
+  ] as const;
+  for (const [key, prefix] of cases) {
+    expect(canHaveRecord(key, prefix)).toBe(true);
+    const record = recordKey(key, prefix);
+    expect(calculateSlot(prefix + record)).toBe(calculateSlot(prefix + key));
+    expect(keyOfRecord(record, prefix)).toBe(key);
+  }
+  for (const key of ['a}b', 'a{}b', 'a{b', '{}']) expect(canHaveRecord(key, '')).toBe(false);
+});
+
+it('knows its own keys from those of an app', () => {
+  const instance = '0b5c3e0a-3b0f-4f0e-9b8e-0f0d3c1d2b1a';
+  for (const prefix of ['', 'app:', '{app}:']) {
+    const counter = counterKey('default', instance, prefix);
+    expect(isOwnKey(counter)).toBe(true);
+    expect(calculateSlot(prefix + counter)).toBe(calculateSlot(`${prefix}cacheflow:default:checkpoint`));
+  }
+  expect(['cacheflow:a:checkpoint', 'cacheflow:a:epoch', 'cacheflow:a:dead-letters'].every(isOwnKey)).toBe(
+    true,
+  );
+  expect(['cf:{user:1}', 'cf:user', 'cacheflow:user:1', 'user:1'].some(isOwnKey)).toBe(false);
+});
