@@ -59,12 +59,12 @@ export class RewindGuard {
       this.uncounted = undefined;
       try {
         this.acknowledged = await client.incr(key);
-        await client.expire(key, COUNTER_SECONDS);
       } catch (cause) {
         if (!isRefusal(cause)) throw cause;
         this.acknowledged = 0;
         this.uncounted = await runId(client);
       }
+      if (this.acknowledged > 0) await client.expire(key, COUNTER_SECONDS);
     }
     this.rewound = false;
   }
@@ -72,7 +72,8 @@ export class RewindGuard {
   /** Takes the counter away: nothing will be written any more. */
   async end(): Promise<void> {
     const { counter } = this;
-    if (counter !== undefined) await this.redis.client.unlink(counter);
+    if (counter === undefined || this.acknowledged === 0) return;
+    await this.redis.client.unlink(counter);
   }
 
   /**
