@@ -95,6 +95,7 @@ it('keys that the user may not write are told one by one, and all others are rig
     '>pw',
     '+@all',
     '~cacheflow:*',
+    '~cf:*',
     '~shop:users:1*',
     '%R~shop:*',
   );
