@@ -14,6 +14,7 @@ import { OnBinlogExplorer } from './events/on-binlog.explorer';
 import { getCacheflowToken } from './inject-cacheflow.decorator';
 import { RedisConnection } from './redis/redis-connection';
 import { RedisGate } from './redis/redis-gate';
+import { RetryService } from './retry/retry.service';
 import { SourceNames } from './source-names';
 import { CustomStrategies } from './strategy/custom-strategies';
 import { StrategyService } from './strategy/strategy.service';
@@ -47,7 +48,7 @@ function service(token: InjectionToken<CacheflowService>): Provider {
   return {
     provide: token,
     useFactory: (...rooms: ConstructorParameters<typeof CacheflowService>) => new CacheflowService(...rooms),
-    inject: [BinlogService, EventHub, ErrorReporter, RedisConnection],
+    inject: [BinlogService, EventHub, ErrorReporter, RedisConnection, RetryService],
   };
 }
 
@@ -72,6 +73,7 @@ function assemble(definition: DynamicModule, extras: CacheflowExtras | undefined
       EventHub,
       OnBinlogExplorer,
       SourceNames,
+      RetryService,
       BinlogService,
       service(token),
     ],

@@ -18,6 +18,7 @@ import { ChangePipeline } from '../pipeline/change-pipeline';
 import { ChangeQueue } from '../pipeline/change-queue';
 import { lookAtSource } from '../preflight/preflight';
 import { RedisConnection } from '../redis/redis-connection';
+import { RetryService } from '../retry/retry.service';
 import { SourceNames } from '../source-names';
 import { CustomStrategies } from '../strategy/custom-strategies';
 import { StrategyService } from '../strategy/strategy.service';
@@ -55,6 +56,7 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
     @Inject(EventHub) private readonly events: EventHub,
     @Inject(OnBinlogExplorer) private readonly explorer: OnBinlogExplorer,
     @Inject(SourceNames) private readonly names: SourceNames,
+    @Inject(RetryService) private readonly retry: RetryService,
     @Inject(ErrorReporter) private readonly errors: ErrorReporter,
   ) {}
 
@@ -77,12 +79,17 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
       all.push(...(await this.custom.resolve(this.config.rules.all)));
       if (mysqlUsable && redisUsable && !redisFault) {
         this.machinery = await this.build();
-        this.events.register(handlers, this.machinery.cutOff.signal);
+        const { signal } = this.machinery.cutOff;
+        this.events.register(handlers, signal, (handler, event, failure) =>
+          this.retry.parkHandler(handler, event, failure, signal),
+        );
       }
+      all.push(...(await this.retry.check()));
       if (mysqlUsable) all.push(...(await this.checkSource(this.machinery?.tail)));
       if (all.length > 0) throw new CacheflowConfigurationError(this.name, all);
     } catch (error) {
       this.machinery = undefined;
+      await this.retry.stop();
       this.redis.close();
       throw error;
     }
@@ -118,6 +125,7 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
         machinery.pipeline.resume();
         if (this.pipelineRun) await untilAborted(this.pipelineRun, machinery.cutOff.signal);
         await untilAborted(this.events.idle(), machinery.cutOff.signal);
+        await untilAborted(this.retry.stop(machinery.cutOff.signal), machinery.cutOff.signal);
         await untilAborted(machinery.keeper.save(), machinery.cutOff.signal);
       } catch (error) {
         if (!machinery.cutOff.signal.aborted) throw error;
@@ -127,6 +135,7 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
         machinery.cutOff.abort(new CacheflowStoppedError('The tail was stopped'));
       }
     }
+    await this.retry.stop(machinery?.cutOff.signal);
     this.events.complete();
     this.errors.complete();
     this.redis.close();
@@ -146,6 +155,7 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
       lag: machinery ? lagOf(machinery) : { millis: 0, bytes: undefined },
       queuedRows: machinery?.queue.size ?? 0,
       pendingHandlers: this.events.pendingHandlers,
+      retry: { state: this.retry.state, ...this.retry.counters },
       counters: {
         changes: tail?.rowsRead ?? 0,
         ...this.strategy.counters,

@@ -1,3 +1,4 @@
+import type { RetryCounters, RetryState } from '../retry/retry-lane';
 import type { BinlogPosition } from './position';
 
 /**
@@ -35,6 +36,8 @@ export interface CacheflowStatus {
   readonly queuedRows: number;
   /** Calls of `@OnBinlog` handlers that wait or run. */
   readonly pendingHandlers: number;
+  /** What was to be tried again, and how RabbitMQ is doing. */
+  readonly retry: Readonly<RetryCounters> & { readonly state: RetryState };
   readonly counters: CacheflowCounters;
 }
 

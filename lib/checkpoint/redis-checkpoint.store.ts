@@ -22,7 +22,7 @@ function checkpointKey(name: string): string {
   return `cacheflow:${name}:checkpoint`;
 }
 
-/** Whether a key is the checkpoint of any source. */
-export function isCheckpointKey(key: string): boolean {
-  return /^cacheflow:.+:checkpoint$/s.test(key);
+/** Whether a key is one of our own, of any source: a flush must not take it along. */
+export function isOwnKey(key: string): boolean {
+  return /^cacheflow:.+:(checkpoint|epoch|dead-letters)$/s.test(key);
 }

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { isCheckpointKey } from '../checkpoint/redis-checkpoint.store';
+import { isOwnKey } from '../checkpoint/redis-checkpoint.store';
 import { escapePattern } from '../strategy/key-template';
 import type { RedisClient } from './redis-client';
 import { isCluster } from './redis-client';
@@ -29,7 +29,7 @@ export async function flushPatterns(client: RedisClient, patterns: readonly stri
         // SCAN knows nothing of the client's key prefix, UNLINK adds it.
         const matching = found.map((key) => key.slice(prefix.length));
         // A pattern as wide as that of the template `{id}` must not cost any source its place in the binlog.
-        const keys = matching.filter((key) => !isCheckpointKey(key));
+        const keys = matching.filter((key) => !isOwnKey(key));
         const refusals = await writeKeys(client, [], keys);
         for (const refusal of refusals.values()) throw refusal;
         removed += keys.length;
