@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { AmqpConnection } from '@golevelup/nestjs-rabbitmq';
 import type { ModuleRef } from '@nestjs/core';
 import type { RedisOptions } from 'ioredis';
@@ -88,6 +89,8 @@ export class FakeExecutor {
 }
 
 export const never = new AbortController().signal;
+// As the tail's own.
+setMaxListeners(0, never);
 
 export interface RabbitChannel extends AmqpChannel {
   deleteQueue(queue: string): Promise<unknown>;

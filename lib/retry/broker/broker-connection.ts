@@ -35,8 +35,10 @@ export class BrokerConnection {
     private readonly address: BrokerAddress,
     private readonly errors: ErrorReporter,
   ) {
-    const say = (message: unknown): void =>
+    const say = (message: unknown): void => {
+      if (this.ended) return;
       errors.warn(`RabbitMQ: ${redacted(String(message), address.urls)}`);
+    };
     this.amqp = new Connection({
       name: 'cacheflow',
       uri: [...address.urls],

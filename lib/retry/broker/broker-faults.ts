@@ -19,7 +19,8 @@ export function brokerFault(error: unknown, urls: readonly string[]): Configurat
   const text = redacted(messageOf(error), urls);
   if (error instanceof DeclareError) return declareFault(error, text);
   const { code } = (error ?? {}) as { code?: unknown };
-  if (/NOT.ALLOWED|530/i.test(text)) {
+  // The latter is how amqplib reports a connection that is closed in answer to the virtual host.
+  if (/NOT.ALLOWED|530|Expected ConnectionOpenOk; got <ConnectionClose/i.test(text)) {
     return {
       subject: 'retry.mq.url',
       problem: 'RabbitMQ refuses the virtual host, which does not exist or is not open to the user',
