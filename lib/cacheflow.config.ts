@@ -12,6 +12,8 @@ import { resolveGroup } from './config/option-group';
 import { resolveMysql } from './config/resolve-mysql';
 import { resolveCheckpoint, resolveStartAt } from './config/resolve-position';
 import { resolveRedis } from './config/resolve-redis';
+import type { ResolvedRetryOptions } from './config/resolve-retry';
+import { resolveRetry } from './config/resolve-retry';
 import { resolveTables } from './config/resolve-tables';
 import type { ConfigurationFault } from './errors/configuration.error';
 import { TableRules } from './strategy/table-rules';
@@ -30,6 +32,7 @@ export interface CacheflowConfig {
   readonly queue: Required<QueueOptions>;
   readonly handlers: ResolvedHandlerOptions;
   readonly reconnect: Required<ReconnectOptions>;
+  readonly retry: ResolvedRetryOptions;
   readonly watchdogMillis: number;
   readonly shutdownTimeoutMillis: number;
   /** What is wrong with the options; the start fails with all of it, and with what the server adds. */
@@ -46,6 +49,7 @@ const OPTION_NAMES: Record<keyof CacheflowOptions, true> = {
   queue: true,
   handlers: true,
   reconnect: true,
+  retry: true,
   watchdogMillis: true,
   shutdownTimeoutMillis: true,
 };
@@ -83,6 +87,7 @@ export function resolveConfig(options: CacheflowOptions): CacheflowConfig {
     queue,
     handlers,
     reconnect,
+    retry: resolveRetry(check, given.retry),
     watchdogMillis,
     shutdownTimeoutMillis,
     faults: check.faults,

@@ -50,7 +50,7 @@ function service(token: InjectionToken<CacheflowService>): Provider {
   return {
     provide: token,
     useFactory: (...rooms: ConstructorParameters<typeof CacheflowService>) => new CacheflowService(...rooms),
-    inject: [BinlogService, EventHub, ErrorReporter, RedisConnection],
+    inject: [BinlogService, EventHub, ErrorReporter, RedisConnection, RetryService],
   };
 }
 
@@ -78,6 +78,7 @@ function assemble(definition: DynamicModule, extras: CacheflowExtras | undefined
       EventHub,
       OnBinlogExplorer,
       SourceNames,
+      RetryService,
       BinlogService,
       service(token),
     ],

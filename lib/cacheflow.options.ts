@@ -1,6 +1,7 @@
 import type { ModuleMetadata, Type } from '@nestjs/common';
 import type { Cluster, Redis, RedisOptions } from 'ioredis';
 import type { ConnectionOptions } from 'mysql2';
+import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import type { CheckpointStore } from './checkpoint/checkpoint.store';
 import type { KeyFunction, TableStrategy } from './strategy/table-strategy';
 
@@ -130,6 +131,54 @@ export interface ReconnectOptions {
   maxMillis?: number;
 }
 
+/** The RabbitMQ that carries the retries. Needs the package `@golevelup/nestjs-rabbitmq`. */
+export interface RetryBrokerOptions {
+  /** `amqp://` or `amqps://`; several for the nodes of a cluster, which are tried in turn. */
+  url: string | string[];
+  /** A durable direct exchange. @defaultValue `'cacheflow'` */
+  exchange?: string;
+  /**
+   * The queue of what is to be tried again now; `<queue>.wait.<millis>` are those of what waits. Groups with
+   * different data need different queues.
+   *
+   * @defaultValue `'cacheflow.retry'`; `'cacheflow.<name>.retry'` for a source with a name
+   */
+  queue?: string;
+  /** @defaultValue `'retry'`; the queue's name for a queue of another name than `'cacheflow.retry'` */
+  routingKey?: string;
+  /** The exchange of the dead letters. @defaultValue `'<exchange>.dlx'` */
+  dlx?: string;
+  /** The queue of the dead letters. @defaultValue `'<queue>.dead'` */
+  dlq?: string;
+  /** TLS of `amqps://`, in Node's form: `{ ca, cert, key, servername, … }`. */
+  tls?: Pick<
+    TlsOptions,
+    | 'ca'
+    | 'cert'
+    | 'key'
+    | 'pfx'
+    | 'passphrase'
+    | 'servername'
+    | 'rejectUnauthorized'
+    | 'minVersion'
+    | 'ciphers'
+  >;
+}
+
+/** What becomes of a command that Redis refuses, and of a handler or strategy that keeps failing. */
+export interface RetryOptions {
+  /** False leaves `mq` unused: commands are tried again in place, holding the tail. @defaultValue `true` */
+  enable?: boolean;
+  /** Attempts of one command, with the first one, before it becomes a dead letter. @defaultValue `3` */
+  maxAttempts?: number;
+  /** Wait before the second attempt; it doubles with each further one. @defaultValue `500` */
+  backoffMillis?: number;
+  /** The longest wait between two attempts. @defaultValue `60000` */
+  maxBackoffMillis?: number;
+  /** Parks the commands in RabbitMQ, so that the tail goes on meanwhile. @defaultValue none: tried again in place */
+  mq?: RetryBrokerOptions;
+}
+
 /** The options of `CacheflowModule.forRoot`. */
 export interface CacheflowOptions {
   /** The source whose binlog is read. */
@@ -156,6 +205,8 @@ export interface CacheflowOptions {
   queue?: QueueOptions;
   handlers?: HandlerOptions;
   reconnect?: ReconnectOptions;
+  /** How often a command that failed is tried again, and where it waits meanwhile. */
+  retry?: RetryOptions;
   /** Silence on the replication connection after which the source is asked for its position. @defaultValue `15000` */
   watchdogMillis?: number;
   /** How long a shutdown may take to finish the batch in hand. @defaultValue `10000` */

@@ -8,6 +8,8 @@ import type { ChangeEvent } from './events/change-event';
 import { EventHub } from './events/event-hub';
 import { RedisConnection } from './redis/redis-connection';
 import { replyError, writeKeys } from './redis/redis-writer';
+import type { DeadLetters } from './retry/dead-letters';
+import { RetryService } from './retry/retry.service';
 
 const CAUGHT_UP_TIMEOUT_MILLIS = 10_000;
 
@@ -19,6 +21,7 @@ export class CacheflowService {
     @Inject(EventHub) private readonly hub: EventHub,
     @Inject(ErrorReporter) private readonly errors: ErrorReporter,
     @Inject(RedisConnection) private readonly redis: RedisConnection,
+    @Inject(RetryService) private readonly retry: RetryService,
   ) {}
 
   /**
@@ -32,6 +35,14 @@ export class CacheflowService {
   /** Everything that went wrong in the tail; also logged. Completes at shutdown. */
   get errors$(): Observable<CacheflowError> {
     return this.errors.errors$;
+  }
+
+  /**
+   * Commands and handler calls that were given up on: in RabbitMQ's dead-letter queue with `retry.mq`, else in a
+   * stream in Redis.
+   */
+  get deadLetters(): DeadLetters {
+    return this.retry.deadLetters;
   }
 
   /** How the tail is doing, as of now. */

@@ -15,6 +15,8 @@ export type {
   ReconnectOptions,
   RedisConnectionOptions,
   RedisSource,
+  RetryBrokerOptions,
+  RetryOptions,
   StartAt,
   TableOptions,
 } from './cacheflow.options';
@@ -35,6 +37,7 @@ export {
 } from './errors/change.errors';
 export { CacheflowConfigurationError } from './errors/configuration.error';
 export type { ConfigurationFault } from './errors/configuration.error';
+export { DeadLetterError, RetryUnavailableError } from './errors/retry.errors';
 export { CheckpointFailedError, RedisUnavailableError, SubscriberFailedError } from './errors/redis.errors';
 export {
   CacheflowStoppedError,
@@ -48,5 +51,7 @@ export type { ChangeAction, ChangeEvent, Row } from './events/change-event';
 export { OnBinlog } from './events/on-binlog.decorator';
 export type { OnBinlogOptions } from './events/on-binlog.decorator';
 export { InjectCacheflow, getCacheflowToken } from './inject-cacheflow.decorator';
+export type { DeadLetter, DeadLetters } from './retry/dead-letters';
+export type { RetryCounters, RetryState } from './retry/retry-lane';
 export { StrategyService } from './strategy/strategy.service';
 export type { KeyFunction, TableStrategy, TableStrategyContext } from './strategy/table-strategy';

@@ -21,6 +21,7 @@ import { RedisConnection } from '../redis/redis-connection';
 import { claimEpoch } from '../redis/epoch';
 import { RedisGate } from '../redis/redis-gate';
 import { RewindGuard } from '../redis/rewind-guard';
+import { RetryService } from '../retry/retry.service';
 import { SourceNames } from '../source-names';
 import { CustomStrategies } from '../strategy/custom-strategies';
 import { StrategyService } from '../strategy/strategy.service';
@@ -60,6 +61,7 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
     @Inject(EventHub) private readonly events: EventHub,
     @Inject(OnBinlogExplorer) private readonly explorer: OnBinlogExplorer,
     @Inject(SourceNames) private readonly names: SourceNames,
+    @Inject(RetryService) private readonly retry: RetryService,
     @Inject(ErrorReporter) private readonly errors: ErrorReporter,
   ) {}
 
@@ -82,12 +84,17 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
       all.push(...(await this.custom.resolve(this.config.rules.all)));
       if (mysqlUsable && redisUsable && !redisFault) {
         this.machinery = await this.build();
-        this.events.register(handlers, this.machinery.cutOff.signal);
+        const { signal } = this.machinery.cutOff;
+        this.events.register(handlers, signal, (handler, event, failure) =>
+          this.retry.parkHandler(handler, event, failure, signal),
+        );
       }
+      all.push(...(await this.retry.check()));
       if (mysqlUsable) all.push(...(await this.checkSource(this.machinery?.tail)));
       if (all.length > 0) throw new CacheflowConfigurationError(this.name, all);
     } catch (error) {
       this.machinery = undefined;
+      await this.retry.stop();
       this.redis.close();
       throw error;
     }
@@ -101,6 +108,11 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
       const problem = `The pipeline failed (${errorKind(cause)}); nothing is applied until the app is restarted`;
       machinery.tail.fail(new CacheflowStoppedError(problem, { cause }));
     });
+    this.retry.start(async ({ work, ...command }, signal) =>
+      work.kind === 'handler'
+        ? this.events.retryHandler(work.handler, work.event)
+        : this.strategy.retry({ work, ...command }, signal),
+    );
     machinery.tail.start();
   }
 
@@ -123,6 +135,7 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
         machinery.pipeline.resume();
         if (this.pipelineRun) await untilAborted(this.pipelineRun, machinery.cutOff.signal);
         await untilAborted(this.events.idle(), machinery.cutOff.signal);
+        await untilAborted(this.retry.stop(machinery.cutOff.signal), machinery.cutOff.signal);
         await untilAborted(machinery.keeper.save(), machinery.cutOff.signal);
         await untilAborted(this.guard.end(), machinery.cutOff.signal);
       } catch (error) {
@@ -133,6 +146,7 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
         machinery.cutOff.abort(new CacheflowStoppedError('The tail was stopped'));
       }
     }
+    await this.retry.stop(machinery?.cutOff.signal);
     this.events.complete();
     this.errors.complete();
     this.redis.close();
@@ -153,6 +167,7 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
       flushing: this.strategy.flushing,
       queuedRows: machinery?.queue.size ?? 0,
       pendingHandlers: this.events.pendingHandlers,
+      retry: { state: this.retry.state, ...this.retry.counters },
       counters: {
         changes: tail?.rowsRead ?? 0,
         ...this.strategy.counters,
@@ -224,6 +239,7 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
           return epoch;
         },
         accept: (signal) => this.gate.run(signal, () => this.guard.begin()),
+        hasRetried: () => this.retry.counters.retried > 0,
         verify: (signal) => this.gate.run(signal, () => this.guard.verify()),
       },
       abandon: () => pipeline.abandon(),

@@ -1,4 +1,5 @@
 import type { FlushProgress } from '../strategy/table-flusher';
+import type { RetryCounters, RetryState } from '../retry/retry-lane';
 import type { BinlogPosition } from './position';
 
 /**
@@ -38,6 +39,8 @@ export interface CacheflowStatus {
   readonly queuedRows: number;
   /** Calls of `@OnBinlog` handlers that wait or run. */
   readonly pendingHandlers: number;
+  /** What was to be tried again, and how RabbitMQ is doing. */
+  readonly retry: Readonly<RetryCounters> & { readonly state: RetryState };
   readonly counters: CacheflowCounters;
 }
 

@@ -63,6 +63,8 @@ export interface TailCache {
   ): Promise<{ readonly isFirst: boolean; readonly number: number }>;
   /** Takes the cache as it is now for what was written to it. */
   accept(signal: AbortSignal): Promise<void>;
+  /** Whether commands were done later than in their turn, so that reading the stream again does not repeat them. */
+  hasRetried(): boolean;
   /** Notices when the cache lost what was written to it. */
   verify(signal: AbortSignal): Promise<void>;
 }
@@ -349,9 +351,16 @@ export class Tail {
     isFirst: boolean,
   ): CacheflowError | undefined {
     if (this.lost !== undefined) return this.positionLost(this.lost);
-    if (!useStored || stored) return undefined;
-    const wasStreaming = this.context.position.value !== undefined;
-    if (!wasStreaming && (isFirst || this.context.config.startAt !== 'latest')) return undefined;
+    if (!useStored) return undefined;
+    const hasRewound = this.rewinds > 1;
+    if (hasRewound && this.context.cache.hasRetried()) {
+      return new RedisRewoundError(
+        'Redis has lost commands that were done by a retry, which the stream does not repeat: all keys of the watched ' +
+          'tables are removed',
+      );
+    }
+    if (stored) return undefined;
+    if (!hasRewound && (isFirst || this.context.config.startAt !== 'latest')) return undefined;
     return new CheckpointFailedError(
       'The checkpoint is gone (Redis was emptied or has evicted it, or somebody deleted it): nobody knows which keys ' +
         'are right, and all keys of the watched tables are removed. Use a maxmemory-policy that evicts no keys without a TTL',

@@ -9,7 +9,7 @@ import type { StreamItem, TableShape } from '../pipeline/stream';
 import { TimeSlice } from '../support/time-slice';
 import type { ChangeEvent } from './change-event';
 import { GuardedSubject } from './guarded-subject';
-import type { Outcome } from './handler-runner';
+import type { GiveUp, Outcome, RetriedCall } from './handler-runner';
 import { HandlerRunner } from './handler-runner';
 import type { BinlogHandler } from './on-binlog.explorer';
 import { toChangeEvent } from './to-change-event';
@@ -45,9 +45,14 @@ export class EventHub {
     return this.runner?.pending ?? 0;
   }
 
-  /** Takes the app's handlers; their retries end with the signal. */
-  register(handlers: readonly BinlogHandler[], signal: AbortSignal): void {
-    this.runner = new HandlerRunner(handlers, this.config.handlers, this.errors, signal);
+  /** Takes the app's handlers; their retries end with the signal. `giveUp` keeps calls that failed to the end. */
+  register(handlers: readonly BinlogHandler[], signal: AbortSignal, giveUp: GiveUp): void {
+    this.runner = new HandlerRunner(handlers, this.config.handlers, this.errors, signal, giveUp);
+  }
+
+  /** Calls a handler, `Class.method`, once more for a change. Never rejects. */
+  async retryHandler(handler: string, event: ChangeEvent): Promise<RetriedCall> {
+    return (await this.runner?.retry(handler, event)) ?? { done: false, reason: 'the app was not started' };
   }
 
   /** Whether anybody would see the changes of a table. */

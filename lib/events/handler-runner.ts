@@ -1,5 +1,5 @@
 import type { ResolvedHandlerOptions } from '../cacheflow.config';
-import { HandlerFailedError } from '../errors/change.errors';
+import { HandlerFailedError, errorKind } from '../errors/change.errors';
 import type { ErrorReporter } from '../errors/error-reporter';
 import type { RowChange, TableShape } from '../pipeline/stream';
 import { columnText } from '../strategy/key-template';
@@ -22,6 +22,7 @@ export class HandlerRunner {
     private readonly options: ResolvedHandlerOptions,
     private readonly errors: ErrorReporter,
     private readonly signal: AbortSignal,
+    private readonly giveUp: GiveUp,
   ) {
     this.lanes = new RowLanes(options.queueSize, options.concurrency);
   }
@@ -61,7 +62,7 @@ export class HandlerRunner {
 
   /**
    * Queues the calls for one change, waiting for room; resolves then with what tells the outcome of each: true when
-   * the handler succeeded or was given up and reported, false when a shutdown cut it short.
+   * the handler succeeded or was given up, reported and parked, false when a shutdown cut it short.
    */
   async enqueue(
     handlers: readonly BinlogHandler[],
@@ -78,6 +79,35 @@ export class HandlerRunner {
     return outcomes;
   }
 
+  /**
+   * Calls a handler once more for a change, outside of its row's order. One that the app no longer has is not done,
+   * so that it ends among the dead letters. Never rejects.
+   */
+  async retry(name: string, event: ChangeEvent): Promise<RetriedCall> {
+    const handler = this.handlers.find((each) => each.name === name);
+    if (!handler) return { done: false, reason: 'the app has no such handler' };
+    try {
+      await handler.handle(event);
+      return { done: true };
+    } catch (cause) {
+      return { done: false, reason: errorKind(cause) };
+    }
+  }
+
+  private async park(
+    handler: BinlogHandler,
+    event: ChangeEvent,
+    failure: Parameters<GiveUp>[2],
+  ): Promise<boolean> {
+    try {
+      await this.giveUp(handler.name, event, failure);
+      return true;
+    } catch {
+      // Only a shutdown ends it, and then the change comes again after the restart.
+      return false;
+    }
+  }
+
   private async call(handler: BinlogHandler, event: ChangeEvent): Promise<boolean> {
     const { maxAttempts, backoffMillis } = this.options;
     const backoff = new Backoff({ minMillis: backoffMillis, maxMillis: LONGEST_BACKOFF_MILLIS });
@@ -91,7 +121,7 @@ export class HandlerRunner {
           this.failures++;
           const table = `${event.schema}.${event.table}`;
           this.errors.report(new HandlerFailedError(handler.name, attempt, table, event.position, cause));
-          return true;
+          return this.park(handler, event, { attempts: attempt, cause });
         }
       }
       // Rejects only at shutdown, which the next turn of the loop sees.
@@ -99,6 +129,15 @@ export class HandlerRunner {
     }
   }
 }
+
+/** Puts a call that was given up where it is not lost; rejects only at shutdown. */
+export type GiveUp = (
+  handler: string,
+  event: ChangeEvent,
+  failure: { readonly attempts: number; readonly cause: unknown },
+) => Promise<void>;
+
+export type RetriedCall = { readonly done: true } | { readonly done: false; readonly reason: string };
 
 /** A promise in an object, so that awaiting the queue does not await the handler. */
 export interface Outcome {

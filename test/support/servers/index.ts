@@ -6,6 +6,7 @@ export { startRedis } from './redis';
 export { startRedisCluster } from './redis-cluster';
 export type {
   RabbitMqServer,
+  RabbitMqServerOptions,
   RedisCluster,
   RedisServer,
   RedisServerOptions,

@@ -60,8 +60,15 @@ export interface RedisCluster {
 
 export interface RabbitMqServer extends ServerHandle {
   readonly kind: 'rabbitmq';
-  /** Of the default vhost, with the default user guest. */
+  /** Of the default vhost, with the default user guest; `amqps://` when the server was started with TLS. */
   readonly url: string;
+  /** Runs rabbitmqctl; needs a local server. */
+  control(...args: string[]): Promise<string>;
+}
+
+export interface RabbitMqServerOptions {
+  /** The port then speaks TLS only. */
+  tls?: TlsFiles;
 }
 
 /** PEM files for a server and its clients, all signed by one private CA. */
