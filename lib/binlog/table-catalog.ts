@@ -1,11 +1,14 @@
 import type { TableShape } from '../pipeline/stream';
-import type { ControlConnection } from './control-connection';
+import type { ControlConnection, ServerInfo } from './control-connection';
+import type { ChangedTable } from './ddl';
 import { resolveColumns } from './decode/column';
 import type { ValueOptions } from './decode/rows-decoder';
 import { RowsDecoder } from './decode/rows-decoder';
 import type { TableMap } from './decode/table-map';
 import { parseTableMap, readTableId } from './decode/table-map';
+import { comparePositions } from './position';
 import { loadCharsets, loadTableDefinition } from './table-definition';
+import type { Watchlist } from './watchlist';
 
 /** A watched table as its latest table map describes it. */
 export interface CatalogEntry {
@@ -16,6 +19,15 @@ export interface CatalogEntry {
 
 /** What a table id of the stream stands for: a watched table, or null for one that nobody watches. */
 type Resolved = CatalogEntry | null;
+
+type Place = { readonly file: string; readonly offset: number };
+
+interface Entry {
+  readonly bytes: Buffer;
+  readonly resolved: Resolved;
+  /** How far the source was when it told the names of the columns; undefined where the table map holds them. */
+  readonly namesOf: Place | undefined;
+}
 
 /** Which columns of a table are worth decoding now; undefined stands for all. The same set comes as the same object. */
 export type Projection = (table: TableShape) => ReadonlySet<string> | undefined;
@@ -30,13 +42,13 @@ const NO_TABLE = 0xffffff;
  * compared by their bytes, so that only new ones are parsed.
  */
 export class TableCatalog {
-  private readonly entries = new Map<number, { bytes: Buffer; resolved: Resolved }>();
+  private readonly entries = new Map<number, Entry>();
   private charsets: ReadonlyMap<number, string> = new Map();
 
   constructor(
     private readonly control: ControlConnection,
-    private readonly flavor: 'mysql' | 'mariadb',
-    private readonly isWatched: (schema: string, table: string) => boolean,
+    private readonly server: ServerInfo,
+    private readonly watchlist: Watchlist,
     private readonly values: ValueOptions,
     private readonly projection: Projection,
   ) {}
@@ -57,15 +69,36 @@ export class TableCatalog {
       return undefined;
     }
     const map = parseTableMap(buffer, start, end);
-    if (this.isWatched(map.schema, map.table)) return map;
-    this.remember(tableId, Buffer.from(buffer.subarray(start, end)), null);
+    if (this.watchlist.isWatched(map.schema, map.table)) return map;
+    const bytes = Buffer.from(buffer.subarray(start, end));
+    this.remember(tableId, { bytes, resolved: null, namesOf: undefined });
     return undefined;
   }
 
   /** Resolves a watched table with the help of the source. Rejects when the source does not answer. */
   async load(map: TableMap, bytes: Buffer): Promise<void> {
-    const definition = await loadTableDefinition(this.control, this.flavor, map.schema, map.table);
-    this.remember(map.tableId, bytes, this.resolve(map, definition));
+    const definition = await loadTableDefinition(this.control, this.server.flavor, map.schema, map.table);
+    // Asked afterwards, so that no ALTER which the definition already shows can stand behind it.
+    const namesOf = map.hasNames ? undefined : await this.control.currentPosition(this.server);
+    this.remember(map.tableId, { bytes, resolved: this.resolve(map, definition), namesOf });
+  }
+
+  /**
+   * A statement may have changed a table or database, or any with undefined: what is known of it is looked up
+   * again, even if its next table map has the same bytes.
+   *
+   * @param end where the statement ends in the binlog
+   * @returns the watched tables whose rows before the statement were decoded with names from after it
+   */
+  forget(changed: ChangedTable | undefined, end: Place): TableShape[] {
+    const uncertain: TableShape[] = [];
+    for (const [tableId, { resolved, namesOf }] of this.entries) {
+      if (!resolved || (changed && !isPartOf(resolved.shape, changed))) continue;
+      this.entries.delete(tableId);
+      const hadNames = namesOf !== undefined && resolved.shape.columns.length > 0;
+      if (hadNames && comparePositions(namesOf, end) >= 0) uncertain.push(resolved.shape);
+    }
+    return uncertain;
   }
 
   /** The table of a rows event; null when nobody watches it, undefined when its map was never seen. */
@@ -102,12 +135,18 @@ export class TableCatalog {
     }
   }
 
-  private remember(tableId: number, bytes: Buffer, resolved: Resolved): void {
+  private remember(tableId: number, entry: Entry): void {
     this.entries.delete(tableId);
     if (this.entries.size >= MAX_ENTRIES) {
       const oldest = this.entries.keys().next();
       if (!oldest.done) this.entries.delete(oldest.value);
     }
-    this.entries.set(tableId, { bytes, resolved });
+    this.entries.set(tableId, entry);
   }
+}
+
+/** Statements may write names in another case than the server does. */
+function isPartOf(shape: TableShape, { schema, table }: ChangedTable): boolean {
+  const same = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();
+  return same(shape.schema, schema) && (table === undefined || same(shape.table, table));
 }

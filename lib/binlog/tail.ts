@@ -31,6 +31,7 @@ import { OtherServerError, accessFault, classifySourceError } from './source-fau
 import { findStart } from './start-position';
 import { TableCatalog } from './table-catalog';
 import type { TailState } from './tail-status';
+import { Watchlist } from './watchlist';
 import { createGtidTracker } from './zongji';
 
 /** What a tail works with. */
@@ -213,23 +214,22 @@ export class Tail {
     });
     // Not unhandled when something else fails before it is awaited.
     broken.catch(() => undefined);
-    const catalog = new TableCatalog(
-      control,
-      server.flavor,
-      (schema, table) => config.rules.find(schema, table) !== undefined,
-      config.mysql,
-      (table) => this.context.projection(table, source.readUpTo),
+    const watchlist = new Watchlist(config.rules);
+    const catalog = new TableCatalog(control, server, watchlist, config.mysql, (table) =>
+      this.context.projection(table, source.readUpTo),
     );
     await catalog.warmUp();
     const source: BinlogSource = new BinlogSource(
       control,
       catalog,
+      watchlist,
       {
         piece: (piece) => {
           backoff.reset();
           queue.push(piece);
         },
         fault: (error) => errors.report(error),
+        note: (message) => errors.info(message),
         broken: onBroken,
       },
       start.position,

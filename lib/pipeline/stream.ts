@@ -31,8 +31,8 @@ export interface RowChange {
 /** Something changed that cannot be told row by row: all keys of the table, or of all tables, have to go. */
 export interface TableFlush {
   readonly kind: 'flush';
-  /** Undefined: any watched table may have changed. */
-  readonly table: { readonly schema: string; readonly table: string } | undefined;
+  /** Undefined: any watched table may have changed; with no `table` in it, any of that database. */
+  readonly table: { readonly schema: string; readonly table: string | undefined } | undefined;
   readonly position: { readonly file: string; readonly offset: number };
 }
 

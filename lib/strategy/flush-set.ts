@@ -6,7 +6,7 @@ export class FlushSet {
 
   /** Whether it was not in the set yet. */
   add(flush: TableFlush): boolean {
-    const name = flush.table ? `${flush.table.schema}\0${flush.table.table}` : '*';
+    const name = flush.table ? `${flush.table.schema}\0${flush.table.table ?? ''}` : '*';
     if (this.flushes.has('*') || this.flushes.has(name)) return false;
     if (name === '*') this.flushes.clear();
     this.flushes.set(name, flush);

@@ -19,8 +19,8 @@ import { isRefusal, writeKeys } from '../redis/redis-writer';
 import { Backoff } from '../support/backoff';
 import { TimeSlice } from '../support/time-slice';
 import { CustomStrategies } from './custom-strategies';
+import { flushPatternsOf } from './flush-patterns';
 import { FlushSet } from './flush-set';
-import { keyPatterns } from './key-builder';
 import { rowToJson } from './row-json';
 import { TablePlans, nameOf } from './table-plans';
 import type { TableRule } from './table-rules';
@@ -204,12 +204,10 @@ export class StrategyService {
   }
 
   private async flush(flush: TableFlush, signal: AbortSignal): Promise<void> {
-    const patterns = flush.table
-      ? this.patternsOf(flush.table)
-      : this.config.rules.all.flatMap((rule) => keyPatterns(rule, { schema: rule.db, table: rule.table }));
+    const patterns = flushPatternsOf(this.config.rules, flush.table);
     try {
       this.counters.flushed += await this.gate.run(signal, () =>
-        flushPatterns(this.redis.client, [...new Set(patterns)]),
+        flushPatterns(this.redis.client, patterns),
       );
     } catch (cause) {
       if (!isRefusal(cause)) throw cause;
@@ -217,17 +215,12 @@ export class StrategyService {
       this.errors.report(
         new RedisRefusedError(
           problem,
-          flush.table && `${flush.table.schema}.${flush.table.table}`,
+          flush.table && `${flush.table.schema}.${flush.table.table ?? '*'}`,
           flush.position,
           { cause },
         ),
       );
     }
-  }
-
-  private patternsOf(table: { schema: string; table: string }): string[] {
-    const rule = this.config.rules.find(table.schema, table.table);
-    return rule ? keyPatterns(rule, table) : [];
   }
 
   private warnIncomplete(change: RowChange): void {
