@@ -26,6 +26,7 @@ export interface CacheflowConfig {
   readonly rules: TableRules;
   readonly startAt: StartAt;
   readonly checkpoint: NonNullable<CacheflowOptions['checkpoint']>;
+  readonly cascades: NonNullable<CacheflowOptions['cascades']>;
   readonly queue: Required<QueueOptions>;
   readonly handlers: ResolvedHandlerOptions;
   readonly reconnect: Required<ReconnectOptions>;
@@ -41,6 +42,7 @@ const OPTION_NAMES: Record<keyof CacheflowOptions, true> = {
   tables: true,
   startAt: true,
   checkpoint: true,
+  cascades: true,
   queue: true,
   handlers: true,
   reconnect: true,
@@ -77,6 +79,7 @@ export function resolveConfig(options: CacheflowOptions): CacheflowConfig {
     rules: new TableRules(resolveTables(check, given.tables)),
     startAt: resolveStartAt(check, given.startAt),
     checkpoint: resolveCheckpoint(check, given.checkpoint),
+    cascades: resolveCascades(check, given.cascades),
     queue,
     handlers,
     reconnect,
@@ -84,6 +87,12 @@ export function resolveConfig(options: CacheflowOptions): CacheflowConfig {
     shutdownTimeoutMillis,
     faults: check.faults,
   };
+}
+
+function resolveCascades(check: OptionCheck, given: unknown): CacheflowConfig['cascades'] {
+  if (given === undefined || given === 'flush' || given === 'warn') return given ?? 'flush';
+  check.fault('cascades', 'there is no such choice', "Use 'flush' or 'warn'");
+  return 'flush';
 }
 
 function dropUndefined(object: Record<string, unknown>): Record<string, unknown> {

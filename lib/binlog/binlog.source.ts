@@ -4,7 +4,7 @@ import { messageOf } from '../errors/cacheflow.error';
 import type { RowChange, TableFlush, TableShape, TransactionPiece } from '../pipeline/stream';
 import type { ControlConnection } from './control-connection';
 import type { ChangedTable } from './ddl';
-import { effectOf } from './ddl';
+import { effectOf, mayChangeForeignKeys } from './ddl';
 import { isRowsEvent } from './decode/rows-decoder';
 import type { EventHeader } from './event-header';
 import {
@@ -244,6 +244,8 @@ export class BinlogSource {
   /** A statement that was logged as such: a DDL, or one whose rows were not logged. */
   private onStatement(header: Pick<EventHeader, 'endOffset'>, { statement, schema }: LoggedStatement): void {
     const effect = effectOf(statement, schema);
+    const movesKeys = mayChangeForeignKeys(statement);
+    if (movesKeys) this.catalog.forgetCascades();
     if (effect.kind === 'none') return;
     const end = { file: this.file, offset: Math.max(header.endOffset, this.offset) };
     // In a transaction it was written by somebody, whose triggers may have changed other tables.
@@ -258,7 +260,11 @@ export class BinlogSource {
       const uncertain = this.catalog.forget(changed, end);
       if (CHANGES_COLUMNS.test(effect.statement)) this.reportUncertain(uncertain);
     }
-    for (const table of bounded(effect.tables.flatMap((each) => this.watchlist.reachedBy(each)))) {
+    // Before a foreign key came, moved or went, the stream may have had changes that others carried on.
+    const reached = effect.tables.flatMap((each) =>
+      movesKeys ? this.watchlist.reachedFrom(each) : this.watchlist.watchedIn(each),
+    );
+    for (const table of bounded(reached)) {
       const name = table ? `${table.schema}.${table.table ?? '*'}` : 'all watched tables';
       this.sink.note(`${effect.statement} at ${formatPosition(position)}: all keys of ${name} are removed`);
       this.transaction.add({ kind: 'flush', table, position });
@@ -309,7 +315,7 @@ export class BinlogSource {
     try {
       const decoder = entry.decoder();
       for (const images of decoder.decode(header.type, buffer, header.bodyStart, header.bodyEnd)) {
-        this.rowsRead++;
+        if (!shape.parentOnly) this.rowsRead++;
         const change: RowChange = {
           kind: 'row',
           action: images.before === null ? 'insert' : images.after === null ? 'delete' : 'update',
@@ -334,7 +340,9 @@ export class BinlogSource {
         position,
         { cause },
       );
-      this.transaction.add({ kind: 'flush', table: shape, position });
+      for (const table of this.watchlist.reachedFrom(shape)) {
+        this.transaction.add({ kind: 'flush', table, position });
+      }
       this.sink.fault(error);
     }
     this.transaction.addBytes(bytes);

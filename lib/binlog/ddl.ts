@@ -51,9 +51,9 @@ export function effectOf(statement: string, schema: string): StatementEffect {
   return merge(effects.filter((effect) => effect !== undefined));
 }
 
-/** Whether a statement may have brought in, moved or changed a foreign key. */
+/** Whether a statement may have brought in, moved or dropped a foreign key. */
 export function mayChangeForeignKeys(statement: string): boolean {
-  return /\b(?:REFERENCES|FOREIGN|RENAME)\b/i.test(statement);
+  return /\b(?:REFERENCES|FOREIGN|CONSTRAINT|RENAME|DROP|REPLACE)\b/i.test(statement);
 }
 
 function merge(effects: readonly StatementEffect[]): StatementEffect {

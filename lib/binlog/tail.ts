@@ -22,6 +22,8 @@ import { lookAtSource, preflight } from '../preflight/preflight';
 import { sleep, untilAborted, withDeadline } from '../support/abort';
 import { Backoff } from '../support/backoff';
 import { BinlogSource } from './binlog.source';
+import type { ForeignKey } from './cascade-graph';
+import { Cascades, logsCascades } from './cascades';
 import type { ServerInfo } from './control-connection';
 import { ControlConnection } from './control-connection';
 import type { BinlogPosition } from './position';
@@ -69,6 +71,8 @@ export class Tail {
   private bootPosition: BinlogPosition | undefined;
   /** Connections after the first one. */
   reconnects = -1;
+  /** Those that were seen since the start, see Cascades. */
+  private readonly foreignKeys = new Map<string, ForeignKey>();
   /** Row changes that were read from connections before this one. */
   private rowsBefore = 0;
   /** The source's own position when it was last asked. */
@@ -215,6 +219,9 @@ export class Tail {
     // Not unhandled when something else fails before it is awaited.
     broken.catch(() => undefined);
     const watchlist = new Watchlist(config.rules);
+    const cascades = (await logsCascades(control, server))
+      ? undefined
+      : new Cascades(control, config.rules, config.cascades, watchlist, errors, this.foreignKeys);
     const catalog = new TableCatalog(control, server, watchlist, config.mysql, (table) =>
       this.context.projection(table, source.readUpTo),
     );

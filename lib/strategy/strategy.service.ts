@@ -18,6 +18,7 @@ import type { SetCommand } from '../redis/redis-writer';
 import { isRefusal, writeKeys } from '../redis/redis-writer';
 import { Backoff } from '../support/backoff';
 import { TimeSlice } from '../support/time-slice';
+import { cascadeFlushes } from './cascade-flushes';
 import { CustomStrategies } from './custom-strategies';
 import { flushPatternsOf } from './flush-patterns';
 import { FlushSet } from './flush-set';
@@ -89,6 +90,7 @@ export class StrategyService {
     flushes: FlushSet,
     signal: AbortSignal,
   ): Promise<void> {
+    for (const flush of cascadeFlushes(change)) flushes.add(flush);
     const table = this.plans.of(change.table, change.position);
     if (!table) return;
     const { strategy, ttlSeconds } = table.rule;
@@ -206,9 +208,7 @@ export class StrategyService {
   private async flush(flush: TableFlush, signal: AbortSignal): Promise<void> {
     const patterns = flushPatternsOf(this.config.rules, flush.table);
     try {
-      this.counters.flushed += await this.gate.run(signal, () =>
-        flushPatterns(this.redis.client, patterns),
-      );
+      this.counters.flushed += await this.gate.run(signal, () => flushPatterns(this.redis.client, patterns));
     } catch (cause) {
       if (!isRefusal(cause)) throw cause;
       const problem = `Redis refuses to scan for or remove keys (${replyCode(cause)}), which may be stale now: allow the user SCAN and UNLINK`;

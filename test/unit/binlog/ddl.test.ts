@@ -107,6 +107,7 @@ describe('the effect of a statement', () => {
   it('tells what may be about foreign keys', () => {
     expect(mayChangeForeignKeys('alter table t add foreign key (a) references u (id)')).toBe(true);
     expect(mayChangeForeignKeys('RENAME TABLE a TO b')).toBe(true);
+    expect(mayChangeForeignKeys('ALTER TABLE t DROP CONSTRAINT k')).toBe(true);
     expect(mayChangeForeignKeys('ALTER TABLE t ADD COLUMN a INT')).toBe(false);
   });
 });
