@@ -222,8 +222,13 @@ export class Tail {
     const cascades = (await logsCascades(control, server))
       ? undefined
       : new Cascades(control, config.rules, config.cascades, watchlist, errors, this.foreignKeys);
-    const catalog = new TableCatalog(control, server, watchlist, config.mysql, (table) =>
-      this.context.projection(table, source.readUpTo),
+    const catalog = new TableCatalog(
+      control,
+      server,
+      watchlist,
+      config.mysql,
+      (table) => this.context.projection(table, source.readUpTo),
+      cascades,
     );
     await catalog.warmUp();
     const source: BinlogSource = new BinlogSource(
