@@ -29,6 +29,7 @@ export interface CacheflowConfig {
   readonly startAt: StartAt;
   readonly checkpoint: NonNullable<CacheflowOptions['checkpoint']>;
   readonly onPositionLost: 'flush' | 'fail';
+  readonly cascades: NonNullable<CacheflowOptions['cascades']>;
   readonly queue: Required<QueueOptions>;
   readonly handlers: ResolvedHandlerOptions;
   readonly reconnect: Required<ReconnectOptions>;
@@ -46,6 +47,7 @@ const OPTION_NAMES: Record<keyof CacheflowOptions, true> = {
   startAt: true,
   checkpoint: true,
   onPositionLost: true,
+  cascades: true,
   queue: true,
   handlers: true,
   reconnect: true,
@@ -84,6 +86,7 @@ export function resolveConfig(options: CacheflowOptions): CacheflowConfig {
     startAt: resolveStartAt(check, given.startAt),
     checkpoint: resolveCheckpoint(check, given.checkpoint),
     onPositionLost: check.oneOf('onPositionLost', given.onPositionLost, ['flush', 'fail']),
+    cascades: check.oneOf('cascades', given.cascades, ['flush', 'warn']),
     queue,
     handlers,
     reconnect,

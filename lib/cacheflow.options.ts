@@ -202,6 +202,14 @@ export interface CacheflowOptions {
    * @defaultValue `'flush'`
    */
   onPositionLost?: 'flush' | 'fail';
+  /**
+   * What to do where the source does not log the rows that foreign keys change (ON DELETE or ON UPDATE with CASCADE or
+   * SET NULL): MariaDB, and MySQL before 9.6. `'flush'` removes all keys of a watched table when a row that such a
+   * foreign key refers to changes, in whatever table it is; `'warn'` only names the foreign keys in the log.
+   *
+   * @defaultValue `'flush'`
+   */
+  cascades?: 'flush' | 'warn';
   queue?: QueueOptions;
   handlers?: HandlerOptions;
   reconnect?: ReconnectOptions;

@@ -26,6 +26,7 @@ export { CacheflowError } from './errors/cacheflow.error';
 export type { CacheflowErrorCode } from './errors/cacheflow.error';
 export {
   ChangeError,
+  ColumnsUncertainError,
   EventUnsupportedError,
   HandlerFailedError,
   KeyFailedError,

@@ -1,8 +1,10 @@
 import type { CacheflowError } from '../errors/cacheflow.error';
-import { EventUnsupportedError, RowUndecodableError } from '../errors/change.errors';
+import { ColumnsUncertainError, EventUnsupportedError, RowUndecodableError } from '../errors/change.errors';
 import { messageOf } from '../errors/cacheflow.error';
-import type { RowChange, TransactionPiece } from '../pipeline/stream';
+import type { RowChange, TableFlush, TableShape, TransactionPiece } from '../pipeline/stream';
 import type { ControlConnection } from './control-connection';
+import type { ChangedTable } from './ddl';
+import { effectOf, mayChangeForeignKeys } from './ddl';
 import { isRowsEvent } from './decode/rows-decoder';
 import type { EventHeader } from './event-header';
 import {
@@ -14,9 +16,11 @@ import {
   readChecksumFlag,
   readRotate,
 } from './event-header';
+import { formatPosition } from './position';
 import type { TableCatalog } from './table-catalog';
 import type { BinlogPosition } from './position';
 import { TransactionAssembler } from './transaction-assembler';
+import type { Watchlist } from './watchlist';
 import type { BinlogEvent, ReplicationSession, SessionOptions } from './zongji';
 import { openReplicationSession } from './zongji';
 
@@ -26,18 +30,22 @@ export interface StreamSink {
   piece(piece: TransactionPiece): void;
   /** Something in the stream could not be understood; a flush that makes up for it is in the stream. */
   fault(error: CacheflowError): void;
+  /** Something happened that somebody may want to find in the log. */
+  note(message: string): void;
   /** The stream broke; nothing comes after it. */
   broken(error: Error): void;
 }
 
-/**
- * Statements inside a transaction that belong there when rows are logged. Any other one was logged instead of its
- * rows, by a session with binlog_format=STATEMENT; a SELECT among them calls a function that writes.
- */
-const CHANGES_NO_ROWS =
-  /^(?:\s|\/\*(?!M?!)(?:[^*]|\*(?!\/))*\*\/|(?:--\s|#).*\n)*(?:SAVEPOINT|ROLLBACK|RELEASE|XA|CREATE|ALTER|DROP|RENAME)\b/i;
+const STATEMENT_UNKNOWN = 'A statement was logged that may have changed any table';
 const STATEMENT_LOGGED =
   'A statement was logged instead of its rows: set binlog_format = ROW in every session';
+/** Statements after which the columns of a table may have other names than before. */
+const CHANGES_COLUMNS = /^(?:ALTER|RENAME|DROP|CREATE)/;
+/** More flushes than this become one for each database, or one for all. */
+const MAX_FLUSHES = 16;
+
+/** A statement, and the default database of the session that ran it. */
+type LoggedStatement = { readonly schema: string; readonly statement: string };
 
 /** Why the socket is not read: the queue is full, a table has to be looked up, `pause()` was called. */
 type HoldReason = 'queue' | 'metadata' | 'user';
@@ -67,6 +75,7 @@ export class BinlogSource {
   constructor(
     private readonly control: ControlConnection,
     private readonly catalog: TableCatalog,
+    private readonly watchlist: Watchlist,
     private readonly sink: StreamSink,
     start: { file: string; offset: number },
   ) {
@@ -155,7 +164,7 @@ export class BinlogSource {
         this.commit(header);
         return true;
       case EventType.QUERY:
-        this.onQuery(header, readQuery(buffer, header).statement);
+        this.onQuery(header, readQuery(buffer, header));
         return true;
       case EventType.EXECUTE_LOAD_QUERY:
         // LOAD DATA by a session with binlog_format=STATEMENT.
@@ -205,8 +214,8 @@ export class BinlogSource {
     if (name === 'gtid') {
       this.begin(this.header, event.gtid);
     } else if (name === 'query') {
-      const query = event as BinlogEvent & { query: string };
-      this.onQuery(this.header, query.query);
+      const { query, schema } = event as BinlogEvent & { query: string; schema: string };
+      this.onQuery(this.header, { schema, statement: query });
     }
   }
 
@@ -217,7 +226,8 @@ export class BinlogSource {
     this.advance(header);
   }
 
-  private onQuery(header: Pick<EventHeader, 'endOffset' | 'size'>, statement: string): void {
+  private onQuery(header: Pick<EventHeader, 'endOffset' | 'size'>, query: LoggedStatement): void {
+    const { statement } = query;
     if (statement === 'BEGIN' || /^XA START\b/i.test(statement)) {
       if (!this.transaction.isOpen) this.begin(header, undefined);
       this.transaction.makeExplicit();
@@ -229,11 +239,49 @@ export class BinlogSource {
       // The rows stand in an earlier group of events, which was skipped when it was prepared.
       this.flushAll('An XA transaction was finished; its changes cannot be told row by row');
       this.commit(header);
-    } else if (!this.transaction.isExplicit) {
-      this.commit(header);
     } else {
-      this.advance(header);
-      if (!CHANGES_NO_ROWS.test(statement)) this.flushAll(STATEMENT_LOGGED);
+      this.onStatement(header, query);
+      if (this.transaction.isExplicit) this.advance(header);
+      else this.commit(header);
+    }
+  }
+
+  /** A statement that was logged as such: a DDL, or one whose rows were not logged. */
+  private onStatement(header: Pick<EventHeader, 'endOffset'>, { statement, schema }: LoggedStatement): void {
+    const effect = effectOf(statement, schema);
+    const movesKeys = mayChangeForeignKeys(statement);
+    if (movesKeys) this.catalog.forgetCascades();
+    if (effect.kind === 'none') return;
+    const end = { file: this.file, offset: Math.max(header.endOffset, this.offset) };
+    // In a transaction it was written by somebody, whose triggers may have changed other tables.
+    const rowsLack = this.transaction.isExplicit && effect.kind === 'tables' && effect.statement === 'DELETE';
+    if (effect.kind === 'unknown' || rowsLack) {
+      this.catalog.forget(undefined, end);
+      this.flushAll(this.transaction.isExplicit ? STATEMENT_LOGGED : STATEMENT_UNKNOWN);
+      return;
+    }
+    const position = this.place();
+    for (const changed of effect.tables) {
+      const uncertain = this.catalog.forget(changed, end);
+      if (CHANGES_COLUMNS.test(effect.statement)) this.reportUncertain(uncertain);
+    }
+    // Before a foreign key came, moved or went, the stream may have had changes that others carried on.
+    const reached = effect.tables.flatMap((each) =>
+      movesKeys ? this.watchlist.reachedFrom(each) : this.watchlist.watchedIn(each),
+    );
+    for (const table of bounded(reached)) {
+      const name = table ? `${table.schema}.${table.table ?? '*'}` : 'all watched tables';
+      this.sink.note(`${effect.statement} at ${formatPosition(position)}: all keys of ${name} are removed`);
+      this.transaction.add({ kind: 'flush', table, position });
+    }
+  }
+
+  private reportUncertain(shapes: readonly TableShape[]): void {
+    for (const { schema, table } of shapes) {
+      const problem =
+        'Rows from before an ALTER were decoded with column names from after it, which may be wrong; all keys of the ' +
+        "table are removed, but events may have had wrong columns. SET GLOBAL binlog_row_metadata = 'FULL'";
+      this.sink.fault(new ColumnsUncertainError(problem, `${schema}.${table}`, this.place()));
     }
   }
 
@@ -272,7 +320,7 @@ export class BinlogSource {
     try {
       const decoder = entry.decoder();
       for (const images of decoder.decode(header.type, buffer, header.bodyStart, header.bodyEnd)) {
-        this.rowsRead++;
+        if (!shape.parentOnly) this.rowsRead++;
         const change: RowChange = {
           kind: 'row',
           action: images.before === null ? 'insert' : images.after === null ? 'delete' : 'update',
@@ -297,7 +345,9 @@ export class BinlogSource {
         position,
         { cause },
       );
-      this.transaction.add({ kind: 'flush', table: shape, position });
+      for (const table of this.watchlist.reachedFrom(shape)) {
+        this.transaction.add({ kind: 'flush', table, position });
+      }
       this.sink.fault(error);
     }
     this.transaction.addBytes(bytes);
@@ -305,10 +355,7 @@ export class BinlogSource {
 
   /** Changes that cannot be read may belong to any table. */
   private flushAll(problem: string): void {
-    const position = {
-      file: this.file,
-      offset: this.transaction.isOpen ? this.transaction.offset : this.offset,
-    };
+    const position = this.place();
     const error = new EventUnsupportedError(
       `${problem}; all keys of all watched tables are removed`,
       undefined,
@@ -318,10 +365,15 @@ export class BinlogSource {
     this.sink.fault(error);
   }
 
+  /** Where the transaction in hand starts. */
+  private place(): { file: string; offset: number } {
+    return { file: this.file, offset: this.transaction.isOpen ? this.transaction.offset : this.offset };
+  }
+
   private commit(header: Pick<EventHeader, 'endOffset'>): void {
     this.advance(header);
     this.insideXa = false;
-    this.transaction.end(this.place);
+    this.transaction.end(this.reached);
   }
 
   /** An event that belongs to no transaction moves the position only. */
@@ -329,7 +381,7 @@ export class BinlogSource {
     const before = this.offset;
     this.advance(header);
     if (!this.transaction.isOpen && this.offset !== before) {
-      this.transaction.end(this.place);
+      this.transaction.end(this.reached);
     }
   }
 
@@ -344,8 +396,15 @@ export class BinlogSource {
     return offset < this.offset - WRAP / 2 ? offset + WRAP : offset;
   }
 
-  private get place(): BinlogPosition {
+  private get reached(): BinlogPosition {
     const { file, offset, fileCreatedAt } = this;
     return fileCreatedAt === undefined ? { file, offset } : { file, offset, fileCreatedAt };
   }
+}
+
+/** No more flushes than Redis can be asked for at once. */
+function bounded(tables: readonly ChangedTable[]): readonly TableFlush['table'][] {
+  if (tables.length <= MAX_FLUSHES) return tables;
+  const schemas = [...new Set(tables.map(({ schema }) => schema))];
+  return schemas.length > MAX_FLUSHES ? [undefined] : schemas.map((schema) => ({ schema, table: undefined }));
 }

@@ -1,27 +1,41 @@
-import type { TableShape } from '../pipeline/stream';
-import type { ControlConnection } from './control-connection';
+import type { Cascade, TableShape } from '../pipeline/stream';
+import type { Cascades } from './cascades';
+import type { ControlConnection, ServerInfo } from './control-connection';
+import type { ChangedTable } from './ddl';
 import { resolveColumns } from './decode/column';
 import type { ValueOptions } from './decode/rows-decoder';
 import { RowsDecoder } from './decode/rows-decoder';
 import type { TableMap } from './decode/table-map';
 import { parseTableMap, readTableId } from './decode/table-map';
+import { comparePositions } from './position';
 import { loadCharsets, loadTableDefinition } from './table-definition';
+import type { Watchlist } from './watchlist';
 
-/** A watched table as its latest table map describes it. */
+/** A table as its latest table map describes it. */
 export interface CatalogEntry {
   readonly shape: TableShape;
   /** Throws what made the table's rows undecodable. */
   decoder(): RowsDecoder;
 }
 
-/** What a table id of the stream stands for: a watched table, or null for one that nobody watches. */
+/** What a table id of the stream stands for: a table that is read, or null for one that matters to nobody. */
 type Resolved = CatalogEntry | null;
+
+type Place = { readonly file: string; readonly offset: number };
+
+interface Entry {
+  readonly bytes: Buffer;
+  readonly resolved: Resolved;
+  /** How far the source was when it told the names of the columns; undefined where the table map holds them. */
+  readonly namesOf: Place | undefined;
+}
 
 /** Which columns of a table are worth decoding now; undefined stands for all. The same set comes as the same object. */
 export type Projection = (table: TableShape) => ReadonlySet<string> | undefined;
 
 /** Table ids are never reused while a server runs, so that old ones have to be dropped at some time. */
 const MAX_ENTRIES = 5_000;
+const NO_COLUMNS: ReadonlySet<string> = new Set();
 /** MariaDB ends some statements with a row event of no table, which only carries the end-of-statement flag. */
 const NO_TABLE = 0xffffff;
 
@@ -30,42 +44,77 @@ const NO_TABLE = 0xffffff;
  * compared by their bytes, so that only new ones are parsed.
  */
 export class TableCatalog {
-  private readonly entries = new Map<number, { bytes: Buffer; resolved: Resolved }>();
+  private readonly entries = new Map<number, Entry>();
   private charsets: ReadonlyMap<number, string> = new Map();
+  /** Foreign keys may have changed since they were read. */
+  private cascadesOutdated = false;
 
   constructor(
     private readonly control: ControlConnection,
-    private readonly flavor: 'mysql' | 'mariadb',
-    private readonly isWatched: (schema: string, table: string) => boolean,
+    private readonly server: ServerInfo,
+    private readonly watchlist: Watchlist,
     private readonly values: ValueOptions,
     private readonly projection: Projection,
+    private readonly cascades: Cascades | undefined,
   ) {}
 
   /** Asks beforehand what every table needs, so that the first change is not held up by it. */
   async warmUp(): Promise<void> {
     this.charsets = await loadCharsets(this.control);
+    await this.cascades?.load();
   }
 
   /** Takes note of a table map. Returns it when its table has to be loaded first. */
   see(buffer: Buffer, start: number, end: number): TableMap | undefined {
     const tableId = readTableId(buffer, start);
     const known = this.entries.get(tableId);
-    if (known && known.bytes.compare(buffer, start, end) === 0) {
+    if (known && !this.cascadesOutdated && known.bytes.compare(buffer, start, end) === 0) {
       // The map of entries is kept in the order of their use, so that those in use are not dropped.
       this.entries.delete(tableId);
       this.entries.set(tableId, known);
       return undefined;
     }
     const map = parseTableMap(buffer, start, end);
-    if (this.isWatched(map.schema, map.table)) return map;
-    this.remember(tableId, Buffer.from(buffer.subarray(start, end)), null);
+    if (this.cascadesOutdated || this.watchlist.isRead(map.schema, map.table)) return map;
+    const bytes = Buffer.from(buffer.subarray(start, end));
+    this.remember(tableId, { bytes, resolved: null, namesOf: undefined });
     return undefined;
   }
 
-  /** Resolves a watched table with the help of the source. Rejects when the source does not answer. */
+  /** Resolves a table with the help of the source. Rejects when the source does not answer. */
   async load(map: TableMap, bytes: Buffer): Promise<void> {
-    const definition = await loadTableDefinition(this.control, this.flavor, map.schema, map.table);
-    this.remember(map.tableId, bytes, this.resolve(map, definition));
+    if (this.cascadesOutdated) await this.reloadCascades();
+    if (!this.watchlist.isRead(map.schema, map.table)) {
+      this.remember(map.tableId, { bytes, resolved: null, namesOf: undefined });
+      return;
+    }
+    const definition = await loadTableDefinition(this.control, this.server.flavor, map.schema, map.table);
+    // Asked afterwards, so that no ALTER which the definition already shows can stand behind it.
+    const namesOf = map.hasNames ? undefined : await this.control.currentPosition(this.server);
+    this.remember(map.tableId, { bytes, resolved: this.resolve(map, definition), namesOf });
+  }
+
+  /**
+   * A statement may have changed a table or database, or any with undefined: what is known of it is looked up
+   * again, even if its next table map has the same bytes.
+   *
+   * @param end where the statement ends in the binlog
+   * @returns the watched tables whose rows before the statement were decoded with names from after it
+   */
+  forget(changed: ChangedTable | undefined, end: Place): TableShape[] {
+    const uncertain: TableShape[] = [];
+    for (const [tableId, { resolved, namesOf }] of this.entries) {
+      if (!resolved || (changed && !isPartOf(resolved.shape, changed))) continue;
+      this.entries.delete(tableId);
+      const hadNames = namesOf !== undefined && resolved.shape.columns.length > 0;
+      if (hadNames && comparePositions(namesOf, end) >= 0) uncertain.push(resolved.shape);
+    }
+    return uncertain;
+  }
+
+  /** A statement may have brought in, moved or changed a foreign key: they are read again before the next rows. */
+  forgetCascades(): void {
+    this.cascadesOutdated = this.cascades !== undefined;
   }
 
   /** The table of a rows event; null when nobody watches it, undefined when its map was never seen. */
@@ -75,7 +124,12 @@ export class TableCatalog {
   }
 
   private resolve(map: TableMap, definition: Awaited<ReturnType<typeof loadTableDefinition>>): CatalogEntry {
-    const base = { schema: map.schema, table: map.table };
+    const base = {
+      schema: map.schema,
+      table: map.table,
+      cascades: this.watchlist.cascadesOf(map.schema, map.table),
+      parentOnly: !this.watchlist.isWatched(map.schema, map.table),
+    };
     try {
       const columns = resolveColumns(map, definition && [...definition.columns], (id) =>
         this.charsets.get(id),
@@ -85,11 +139,15 @@ export class TableCatalog {
       // Rows are those of SELECT *, which leaves invisible columns out: no key can be made of them.
       const names = columns.filter((column) => !column.invisible).map((column) => column.name);
       const visibleKey = primaryKey.every((name) => names.includes(name)) ? primaryKey : [];
-      const shape: TableShape = { ...base, columns: names, primaryKey: visibleKey };
+      const cascades = base.cascades.map((cascade) => withColumnsOf(names, cascade));
+      const shape: TableShape = { ...base, cascades, columns: names, primaryKey: visibleKey };
+      const referenced = cascades.flatMap((cascade) => cascade.columns);
       const decoders = new Map<ReadonlySet<string> | undefined, RowsDecoder>();
       const decoder = (): RowsDecoder => {
-        const wanted = this.projection(shape);
-        const known = decoders.get(wanted) ?? new RowsDecoder(columns, this.values, wanted);
+        // Nobody may see the rows of a table that nobody watches.
+        const wanted = shape.parentOnly ? NO_COLUMNS : this.projection(shape);
+        const needed = wanted && new Set([...wanted, ...referenced]);
+        const known = decoders.get(wanted) ?? new RowsDecoder(columns, this.values, needed);
         decoders.set(wanted, known);
         return known;
       };
@@ -102,12 +160,36 @@ export class TableCatalog {
     }
   }
 
-  private remember(tableId: number, bytes: Buffer, resolved: Resolved): void {
+  private async reloadCascades(): Promise<void> {
+    await this.cascades?.load();
+    this.cascadesOutdated = false;
+    // What is known of tables is looked up again when they come by; until then it is kept for `forget`.
+    for (const [tableId, entry] of this.entries) {
+      this.entries.set(tableId, { ...entry, bytes: Buffer.alloc(0) });
+    }
+  }
+
+  private remember(tableId: number, entry: Entry): void {
     this.entries.delete(tableId);
     if (this.entries.size >= MAX_ENTRIES) {
       const oldest = this.entries.keys().next();
       if (!oldest.done) this.entries.delete(oldest.value);
     }
-    this.entries.set(tableId, { bytes, resolved });
+    this.entries.set(tableId, entry);
   }
+}
+
+/** The referenced columns by their names in the table; none where one of them is not there (it was renamed). */
+function withColumnsOf(names: readonly string[], cascade: Cascade): Cascade {
+  const columns = cascade.columns.map((column) =>
+    names.find((name) => name.toLowerCase() === column.toLowerCase()),
+  );
+  const known = columns.filter((column) => column !== undefined);
+  return { ...cascade, columns: known.length === columns.length ? known : [] };
+}
+
+/** Statements may write names in another case than the server does. */
+function isPartOf(shape: TableShape, { schema, table }: ChangedTable): boolean {
+  const same = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();
+  return same(shape.schema, schema) && (table === undefined || same(shape.table, table));
 }

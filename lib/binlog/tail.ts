@@ -21,6 +21,8 @@ import { lookAtSource, preflight } from '../preflight/preflight';
 import { sleep, untilAborted, withDeadline } from '../support/abort';
 import { Backoff } from '../support/backoff';
 import { BinlogSource } from './binlog.source';
+import type { ForeignKey } from './cascade-graph';
+import { Cascades, logsCascades } from './cascades';
 import type { ServerInfo } from './control-connection';
 import { ControlConnection } from './control-connection';
 import type { BinlogPosition } from './position';
@@ -33,6 +35,7 @@ import type { Start } from './start-position';
 import { findStart } from './start-position';
 import { TableCatalog } from './table-catalog';
 import type { TailState } from './tail-status';
+import { Watchlist } from './watchlist';
 import { createGtidTracker } from './zongji';
 
 /** What a tail works with. */
@@ -101,6 +104,8 @@ export class Tail {
   private bootPosition: BinlogPosition | undefined;
   /** Connections after the first one. */
   reconnects = -1;
+  /** Those that were seen since the start, see Cascades. */
+  private readonly foreignKeys = new Map<string, ForeignKey>();
   /** Row changes that were read from connections before this one. */
   private rowsBefore = 0;
   /** The source's own position when it was last asked. */
@@ -253,17 +258,23 @@ export class Tail {
     broken.catch(() => undefined);
     const start = await this.whereToGoOn(control, server);
 
+    const watchlist = new Watchlist(config.rules);
+    const cascades = (await logsCascades(control, server))
+      ? undefined
+      : new Cascades(control, config.rules, config.cascades, watchlist, errors, this.foreignKeys);
     const catalog = new TableCatalog(
       control,
-      server.flavor,
-      (schema, table) => config.rules.find(schema, table) !== undefined,
+      server,
+      watchlist,
       config.mysql,
       (table) => this.context.projection(table, source.readUpTo),
+      cascades,
     );
     await catalog.warmUp();
     const source: BinlogSource = new BinlogSource(
       control,
       catalog,
+      watchlist,
       {
         piece: (piece) => {
           backoff.reset();
@@ -272,6 +283,7 @@ export class Tail {
         },
         fault: (error) => errors.report(error),
         broken: (error) => this.breakStream?.(error),
+        note: (message) => errors.info(message),
       },
       start.position,
     );

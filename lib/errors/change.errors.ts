@@ -29,6 +29,11 @@ export class RowUndecodableError extends ChangeError {
   readonly code = 'CACHEFLOW_ROW_UNDECODABLE';
 }
 
+/** Rows were decoded with the names of columns from after an ALTER (binlog_row_metadata is not FULL). */
+export class ColumnsUncertainError extends ChangeError {
+  readonly code = 'CACHEFLOW_COLUMNS_UNCERTAIN';
+}
+
 /** A row image lacks columns that are needed (binlog_row_image is not FULL in the writing session). */
 export class RowIncompleteError extends ChangeError {
   readonly code = 'CACHEFLOW_ROW_INCOMPLETE';

@@ -10,7 +10,7 @@ export class FlushSet {
     if (!flush.table) this.flushes.clear();
     // Its place counts: what the batch wrote before it has to go as well.
     if (ofAll || !flush.table) this.flushes.set('*', { ...flush, table: undefined });
-    else this.flushes.set(`${flush.table.schema}\0${flush.table.table}`, flush);
+    else this.flushes.set(`${flush.table.schema}\0${flush.table.table ?? ''}`, flush);
   }
 
   [Symbol.iterator](): Iterator<TableFlush> {

@@ -22,6 +22,7 @@ import { canHaveRecord } from '../redis/versioned-write';
 import type { ParkedCommand, ParkedWork, RetryResult } from '../retry/parked-command';
 import { RetryService } from '../retry/retry.service';
 import { TimeSlice } from '../support/time-slice';
+import { cascadeFlushes } from './cascade-flushes';
 import { CustomStrategies } from './custom-strategies';
 import { FlushSet } from './flush-set';
 import { PendingRetries } from './pending-retries';
@@ -144,6 +145,7 @@ export class StrategyService {
     flushes: FlushSet,
     signal: AbortSignal,
   ): Promise<boolean> {
+    for (const flush of cascadeFlushes(change)) flushes.add(flush);
     const table = this.plans.of(change.table, change.position);
     if (!table) return false;
     const { strategy, ttlSeconds } = table.rule;

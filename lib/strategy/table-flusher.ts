@@ -6,8 +6,7 @@ import { flushPatterns } from '../redis/key-flush';
 import type { RedisConnection } from '../redis/redis-connection';
 import type { RedisGate } from '../redis/redis-gate';
 import { isRefusal } from '../redis/redis-writer';
-import { keyPatterns } from './key-builder';
-import type { TableRule } from './table-rules';
+import { flushPatternsOf } from './flush-patterns';
 
 /** Whose keys are to be removed: those of a table, of a database, or of everything that is watched. */
 export interface FlushScope {
@@ -73,23 +72,13 @@ export class TableFlusher {
     }
   }
 
+  /** Write-through tables leave the version behind, so that no older change can write a key again. */
   private patternsOf({ schema, table }: FlushScope, version: string): FlushPattern[] {
-    const { rules } = this.config;
     const found = new Map<string, FlushPattern>();
-    const add = (rule: TableRule, name: { schema: string; table: string }): void => {
+    const target = schema === undefined ? undefined : { schema, table };
+    for (const { pattern, rule } of flushPatternsOf(this.config.rules, target)) {
       const leaves = rule.strategy === CacheStrategy.WriteThrough ? version : undefined;
-      for (const pattern of keyPatterns(rule, name)) {
-        if (!found.get(pattern)?.version) found.set(pattern, { pattern, version: leaves });
-      }
-    };
-    if (schema !== undefined && table !== undefined) {
-      const rule = rules.find(schema, table);
-      if (rule) add(rule, { schema, table });
-    } else {
-      for (const rule of rules.all) {
-        if (schema === undefined) add(rule, { schema: rule.db, table: rule.table });
-        else if (rules.matchesSchema(rule, schema)) add(rule, { schema, table: rule.table });
-      }
+      if (!found.get(pattern)?.version) found.set(pattern, { pattern, version: leaves });
     }
     return [...found.values()];
   }

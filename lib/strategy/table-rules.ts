@@ -34,11 +34,6 @@ export class TableRules {
       .map((rule) => ({ rule, db: toRegExp(rule.db), table: toRegExp(rule.table) }));
   }
 
-  /** Whether the rule is for tables of this database. */
-  matchesSchema(rule: TableRule, schema: string): boolean {
-    return toRegExp(rule.db).test(schema);
-  }
-
   find(schema: string, table: string): TableRule | undefined {
     const name = `${schema}\0${table}`;
     if (this.known.has(name)) return this.known.get(name);

@@ -1,0 +1,67 @@
+/** A piece of a statement; comments and white space are left out. */
+export interface SqlToken {
+  /** `name`: between backticks or double quotes, so that it is no keyword; the latter may also be a string. */
+  readonly kind: 'word' | 'name' | 'string' | 'symbol';
+  /** Without the quotes. */
+  readonly text: string;
+}
+
+const SPACE = /\s+/y;
+const LINE_COMMENT = /(?:#|--(?=\s|$))[^\n]*/y;
+/** Its content is part of the statement: `/*! … *\/`, with a version or without, and MariaDB's `/*M! … *\/`. */
+const EXECUTABLE_COMMENT = /\/\*M?!\d*/y;
+const COMMENT = /\/\*[^]*?(?:\*\/|$)/y;
+/** Letters of identifiers and keywords, and numbers; servers take every character beyond ASCII for a letter. */
+const WORD = /[\w$\u0080-\uffff]+/y;
+const BACKTICKS = /`((?:[^`]|``)*)`/y;
+/** Without NO_BACKSLASH_ESCAPES; with it, see `PLAIN`. */
+const ESCAPED = { "'": /'((?:[^'\\]|\\[^]|'')*)'/y, '"': /"((?:[^"\\]|\\[^]|"")*)"/y };
+const PLAIN = { "'": /'((?:[^']|'')*)'/y, '"': /"((?:[^"]|"")*)"/y };
+
+/**
+ * Takes a statement apart. How a backslash in quotes is read depends on the session's NO_BACKSLASH_ESCAPES.
+ *
+ * @returns undefined for a statement with quotes that do not end
+ */
+export function tokenize(statement: string, backslashEscapes: boolean): SqlToken[] | undefined {
+  const quoted = backslashEscapes ? ESCAPED : PLAIN;
+  const tokens: SqlToken[] = [];
+  let at = 0;
+  const take = (pattern: RegExp): RegExpExecArray | undefined => {
+    pattern.lastIndex = at;
+    const match = pattern.exec(statement);
+    if (!match) return undefined;
+    at = pattern.lastIndex;
+    return match;
+  };
+  /** Executable comments that are open. */
+  let depth = 0;
+  while (at < statement.length) {
+    if (take(SPACE) || take(LINE_COMMENT)) continue;
+    if (take(EXECUTABLE_COMMENT)) {
+      depth++;
+      continue;
+    }
+    if (depth > 0 && statement.startsWith('*/', at)) {
+      depth--;
+      at += 2;
+      continue;
+    }
+    if (take(COMMENT)) continue;
+    const first = statement.charAt(at);
+    if (first === '`' || first === '"' || first === "'") {
+      const match = take(first === '`' ? BACKTICKS : quoted[first]);
+      if (!match) return undefined;
+      const text = (match[1] ?? '').replaceAll(first + first, first);
+      tokens.push({ kind: first === "'" ? 'string' : 'name', text });
+      continue;
+    }
+    const word = take(WORD);
+    if (word) tokens.push({ kind: 'word', text: word[0] });
+    else {
+      tokens.push({ kind: 'symbol', text: first });
+      at++;
+    }
+  }
+  return tokens;
+}
