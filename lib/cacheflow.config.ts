@@ -9,6 +9,7 @@ import type {
 } from './cacheflow.options';
 import { OptionCheck, isObject } from './config/option-check';
 import { resolveGroup } from './config/option-group';
+import { resolveBarrier } from './config/resolve-barrier';
 import { resolveMysql } from './config/resolve-mysql';
 import { resolveCheckpoint, resolveStartAt } from './config/resolve-position';
 import { resolveRedis } from './config/resolve-redis';
@@ -26,6 +27,8 @@ export interface CacheflowConfig {
   readonly rules: TableRules;
   readonly startAt: StartAt;
   readonly checkpoint: NonNullable<CacheflowOptions['checkpoint']>;
+  /** The replica that has to show a change; undefined: the source itself. */
+  readonly barrier: MysqlSourceOptions | undefined;
   readonly queue: Required<QueueOptions>;
   readonly handlers: ResolvedHandlerOptions;
   readonly reconnect: Required<ReconnectOptions>;
@@ -41,6 +44,7 @@ const OPTION_NAMES: Record<keyof CacheflowOptions, true> = {
   tables: true,
   startAt: true,
   checkpoint: true,
+  barrier: true,
   queue: true,
   handlers: true,
   reconnect: true,
@@ -77,6 +81,7 @@ export function resolveConfig(options: CacheflowOptions): CacheflowConfig {
     rules: new TableRules(resolveTables(check, given.tables)),
     startAt: resolveStartAt(check, given.startAt),
     checkpoint: resolveCheckpoint(check, given.checkpoint),
+    barrier: resolveBarrier(check, given.barrier, mysql.options),
     queue,
     handlers,
     reconnect,

@@ -16,6 +16,7 @@ import { OnBinlogExplorer } from '../events/on-binlog.explorer';
 import { AppliedPosition } from '../pipeline/applied-position';
 import { ChangePipeline } from '../pipeline/change-pipeline';
 import { ChangeQueue } from '../pipeline/change-queue';
+import { VisibilityBarrier } from '../pipeline/visibility-barrier';
 import { lookAtSource } from '../preflight/preflight';
 import { RedisConnection } from '../redis/redis-connection';
 import { SourceNames } from '../source-names';
@@ -31,6 +32,7 @@ import type { CacheflowStatus } from './tail-status';
 interface Machinery {
   readonly tail: Tail;
   readonly queue: ChangeQueue;
+  readonly barrier: VisibilityBarrier;
   readonly pipeline: ChangePipeline;
   readonly keeper: CheckpointKeeper;
   readonly position: AppliedPosition;
@@ -125,6 +127,7 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
       } finally {
         clearTimeout(deadline);
         machinery.cutOff.abort(new CacheflowStoppedError('The tail was stopped'));
+        machinery.barrier.close();
       }
     }
     this.events.complete();
@@ -144,6 +147,7 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
       position,
       checkpoint: machinery?.keeper.saved,
       lag: machinery ? lagOf(machinery) : { millis: 0, bytes: undefined },
+      barrier: { waitingSince: machinery?.barrier.waitingSince },
       queuedRows: machinery?.queue.size ?? 0,
       pendingHandlers: this.events.pendingHandlers,
       counters: {
@@ -211,8 +215,24 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
       projection: (table, place) =>
         this.events.wants(table) ? undefined : this.strategy.columnsNeeded(table, place),
     });
-    const pipeline = new ChangePipeline(queue, this.strategy, this.events, keeper, position, cutOff.signal);
-    return { tail, queue, pipeline, keeper, position, cutOff };
+    const barrier = new VisibilityBarrier({
+      mysql: config.mysql,
+      replica: config.barrier,
+      reconnect: config.reconnect,
+      errors,
+      sourceIdentity: () => position.value?.serverUuid,
+      onOtherServer: () => undefined,
+    });
+    const pipeline = new ChangePipeline(
+      queue,
+      barrier,
+      this.strategy,
+      this.events,
+      keeper,
+      position,
+      cutOff.signal,
+    );
+    return { tail, queue, barrier, pipeline, keeper, position, cutOff };
   }
 
   /** Without a tail, because something else is wrong, the faults are looked for all the same. */

@@ -5,11 +5,14 @@ import type { ValueOptions } from './decode/rows-decoder';
 import { RowsDecoder } from './decode/rows-decoder';
 import type { TableMap } from './decode/table-map';
 import { parseTableMap, readTableId } from './decode/table-map';
+import { WitnessTable } from './witness-table';
 import { loadCharsets, loadTableDefinition } from './table-definition';
 
 /** A watched table as its latest table map describes it. */
 export interface CatalogEntry {
   readonly shape: TableShape;
+  /** Undefined where the table's rows cannot show whether their transaction can be read. */
+  readonly witness: WitnessTable | undefined;
   /** Throws what made the table's rows undecodable. */
   decoder(): RowsDecoder;
 }
@@ -93,12 +96,13 @@ export class TableCatalog {
         decoders.set(wanted, known);
         return known;
       };
-      return { shape, decoder };
+      const witness = definition?.engine === 'InnoDB' ? WitnessTable.of(shape, columns) : undefined;
+      return { shape, witness, decoder };
     } catch (failure) {
       const decoder = (): never => {
         throw failure;
       };
-      return { shape: { ...base, columns: [], primaryKey: [] }, decoder };
+      return { shape: { ...base, columns: [], primaryKey: [] }, witness: undefined, decoder };
     }
   }
 

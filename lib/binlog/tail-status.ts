@@ -31,6 +31,8 @@ export interface CacheflowStatus {
   /** Where a restart would go on. */
   readonly checkpoint: BinlogPosition | undefined;
   readonly lag: Lag;
+  /** Since when changes wait until they can be read on the source, in milliseconds since 1970. */
+  readonly barrier: { readonly waitingSince: number | undefined };
   /** Rows that were read and not yet applied. */
   readonly queuedRows: number;
   /** Calls of `@OnBinlog` handlers that wait or run. */

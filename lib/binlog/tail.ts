@@ -233,6 +233,8 @@ export class Tail {
         broken: onBroken,
       },
       start.position,
+      // Nothing but a changed row tells when a transaction without a MySQL GTID can be read.
+      (gtid) => !config.barrier && (server.flavor === 'mariadb' || gtid === undefined),
     );
     this.ended.throwIfAborted();
     this.source = source;
