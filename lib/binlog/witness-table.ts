@@ -112,7 +112,8 @@ function isComparable(column: Column): boolean {
   if (column.invisible || column.generated || column.zerofill > 0) return false;
   if (column.legacyFraction !== undefined) return false;
   if (isNumber(type)) return true;
-  if (type === ColumnType.Date || type === ColumnType.Datetime2 || type === ColumnType.Timestamp2) return true;
+  if (type === ColumnType.Date || type === ColumnType.Datetime2 || type === ColumnType.Timestamp2)
+    return true;
   return type === ColumnType.Varchar && column.format === undefined && isPlainText(column);
 }
 
