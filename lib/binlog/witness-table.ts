@@ -90,9 +90,9 @@ function textOf(value: unknown): string | null | undefined {
 }
 
 /** Numbers stand bare, because compared with a text they would lose digits and the index. */
-function literal(value: unknown, isNumber: boolean): string {
+function literal(value: unknown, bare: boolean): string {
   if (Buffer.isBuffer(value)) return `X'${value.toString('hex')}'`;
-  return isNumber ? String(value) : quoteText(String(value));
+  return bare ? String(value) : quoteText(String(value));
 }
 
 /** Whether a condition with the decoded value finds the row, and no other one. */

@@ -7,9 +7,6 @@ import { rowTargetOf } from './barrier-target';
 /** Seconds that the server holds one question; shorter than the time after which a question counts as lost. */
 const WAIT_SECONDS = 5;
 
-/** The replica does not apply what it receives, so that waiting for it alone does not help. */
-export class NotReplicatingError extends Error {}
-
 /** Waits until the source itself shows the transactions. */
 export async function untilSourceShows(
   session: BarrierSession,
@@ -74,7 +71,7 @@ async function untilApplied(
     });
     const events = row?.['events'];
     if (events === null || events === undefined) {
-      throw new NotReplicatingError('it does not apply what the source sends: START REPLICA there');
+      throw new Error('it does not apply what the source sends: START REPLICA there');
     }
     if (Number(events) >= 0) return;
     signal.throwIfAborted();
