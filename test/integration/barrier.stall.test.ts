@@ -16,8 +16,7 @@ const SCHEMA = `
   CREATE TABLE shop.users (id INT PRIMARY KEY, name VARCHAR(50), body JSON, at TIMESTAMP(3) NULL);
   CREATE TABLE shop.pairs (a BIGINT UNSIGNED, b VARCHAR(20), n INT, PRIMARY KEY (a, b));
   CREATE TABLE shop.loose (id INT, n INT);
-  CREATE TABLE shop.logs (id INT, n INT);
-  CREATE TABLE shop.notes (id INT PRIMARY KEY, n INT) ENGINE = MyISAM;`;
+  CREATE TABLE shop.logs (id INT, n INT);`;
 const tables: TableOptions[] = [{ db: 'shop', table: '*', keyFields: ['id'] }];
 tables.unshift({ db: 'shop', table: 'pairs', key: 'shop:pairs:{a}:{b}' });
 
@@ -210,34 +209,6 @@ describeEachSql('without GTIDs, a commit that hangs', withoutGtids, (stage) => {
     });
     expect(left).toBeNull();
     expect(app.errors).toEqual([]);
-  });
-
-  it('is waited for also before a change that everybody can read at once', async () => {
-    await stage.sql.query(`DELETE FROM shop.users; DELETE FROM shop.notes; ${INSERT}`);
-    await stage.sql.query('INSERT INTO shop.notes VALUES (1, 1)');
-    const app = await stage.app({ tables });
-    const other = await connect(stage);
-    app.cacheflow.pause();
-    const stall = await stallCommits(stage.sql);
-    const writer = await connect(stage);
-    const commits = [writer.query("UPDATE shop.users SET name = 'new'")];
-    try {
-      await waitFor(async () => {
-        const [rows] = await other.query(
-          "SELECT 1 FROM INFORMATION_SCHEMA.PROCESSLIST WHERE INFO LIKE 'UPDATE%'",
-        );
-        return (rows as unknown[]).length > 0;
-      });
-      commits.push(other.query('UPDATE shop.notes SET n = 2'));
-      app.cacheflow.resume();
-      await waitFor(() => app.cacheflow.status().counters.changes >= 1);
-      await waitFor(() => waitedMillis(app) > 300 || app.cacheflow.status().counters.invalidated > 0);
-      expect(app.cacheflow.status().counters.invalidated).toBe(0);
-    } finally {
-      await stall.end();
-    }
-    await Promise.all(commits);
-    await app.cacheflow.caughtUp();
   });
 
   it('is waited for in a table without a key, where the server tells what it has committed', async () => {
