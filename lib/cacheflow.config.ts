@@ -9,6 +9,7 @@ import type {
 } from './cacheflow.options';
 import { OptionCheck, isObject } from './config/option-check';
 import { resolveGroup } from './config/option-group';
+import { resolveBarrier } from './config/resolve-barrier';
 import { resolveMysql } from './config/resolve-mysql';
 import { resolveCheckpoint, resolveStartAt } from './config/resolve-position';
 import { resolveRedis } from './config/resolve-redis';
@@ -30,6 +31,8 @@ export interface CacheflowConfig {
   readonly checkpoint: NonNullable<CacheflowOptions['checkpoint']>;
   readonly onPositionLost: 'flush' | 'fail';
   readonly cascades: NonNullable<CacheflowOptions['cascades']>;
+  /** The replica that has to show a change; undefined: the source itself. */
+  readonly barrier: MysqlSourceOptions | undefined;
   readonly queue: Required<QueueOptions>;
   readonly handlers: ResolvedHandlerOptions;
   readonly reconnect: Required<ReconnectOptions>;
@@ -48,6 +51,7 @@ const OPTION_NAMES: Record<keyof CacheflowOptions, true> = {
   checkpoint: true,
   onPositionLost: true,
   cascades: true,
+  barrier: true,
   queue: true,
   handlers: true,
   reconnect: true,
@@ -87,6 +91,7 @@ export function resolveConfig(options: CacheflowOptions): CacheflowConfig {
     checkpoint: resolveCheckpoint(check, given.checkpoint),
     onPositionLost: check.oneOf('onPositionLost', given.onPositionLost, ['flush', 'fail']),
     cascades: check.oneOf('cascades', given.cascades, ['flush', 'warn']),
+    barrier: resolveBarrier(check, given.barrier, mysql.options),
     queue,
     handlers,
     reconnect,

@@ -58,6 +58,20 @@ export interface MysqlSourceOptions {
   jsonStrings?: boolean;
 }
 
+/** A replica of the source, where the app's readers load what they put into the cache. */
+export interface BarrierOptions {
+  host?: string;
+  /** @defaultValue `3306` */
+  port?: number;
+  /** A Unix socket instead of host and port. */
+  socketPath?: string;
+  /** Needs no grant. @defaultValue that of `mysql`, as are `password`, `ssl` and `connectTimeoutMillis` */
+  user?: string;
+  password?: PasswordSource;
+  ssl?: ConnectionOptions['ssl'];
+  connectTimeoutMillis?: number;
+}
+
 /** Connection options of ioredis, with a password that may be a function. */
 export type RedisConnectionOptions = Omit<RedisOptions, 'password'> & { password?: PasswordSource };
 
@@ -210,6 +224,12 @@ export interface CacheflowOptions {
    * @defaultValue `'flush'`
    */
   cascades?: 'flush' | 'warn';
+  /**
+   * The replica on which a change has to be readable before the cache is touched, for apps whose readers use it.
+   *
+   * @defaultValue the source itself
+   */
+  barrier?: BarrierOptions;
   queue?: QueueOptions;
   handlers?: HandlerOptions;
   reconnect?: ReconnectOptions;

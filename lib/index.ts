@@ -4,6 +4,7 @@ export type { CacheflowCounters, CacheflowStatus, Lag, TailState } from './binlo
 export { CacheflowModule } from './cacheflow.module';
 export { CacheStrategy, tables } from './cacheflow.options';
 export type {
+  BarrierOptions,
   CacheflowAsyncOptions,
   CacheflowExtras,
   CacheflowOptions,
@@ -47,6 +48,7 @@ export {
   ServerIdClashError,
   SourceStalledError,
   SourceUnavailableError,
+  VisibilityStalledError,
 } from './errors/source.errors';
 export type { ChangeAction, ChangeEvent, Row } from './events/change-event';
 export { OnBinlog } from './events/on-binlog.decorator';

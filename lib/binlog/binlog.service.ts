@@ -16,6 +16,7 @@ import { OnBinlogExplorer } from '../events/on-binlog.explorer';
 import { AppliedPosition } from '../pipeline/applied-position';
 import { ChangePipeline } from '../pipeline/change-pipeline';
 import { ChangeQueue } from '../pipeline/change-queue';
+import { VisibilityBarrier } from '../pipeline/visibility-barrier';
 import { lookAtSource } from '../preflight/preflight';
 import { RedisConnection } from '../redis/redis-connection';
 import { claimEpoch } from '../redis/epoch';
@@ -35,6 +36,7 @@ import type { CacheflowStatus } from './tail-status';
 interface Machinery {
   readonly tail: Tail;
   readonly queue: ChangeQueue;
+  readonly barrier: VisibilityBarrier;
   readonly pipeline: ChangePipeline;
   readonly keeper: CheckpointKeeper;
   readonly position: AppliedPosition;
@@ -144,6 +146,7 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
       } finally {
         clearTimeout(deadline);
         machinery.cutOff.abort(new CacheflowStoppedError('The tail was stopped'));
+        machinery.barrier.close();
       }
     }
     await this.retry.stop(machinery?.cutOff.signal);
@@ -165,6 +168,7 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
       checkpoint: machinery?.keeper.saved,
       lag: machinery ? lagOf(machinery) : { millis: 0, bytes: undefined },
       flushing: this.strategy.flushing,
+      barrier: { waitingSince: machinery?.barrier.waitingSince },
       queuedRows: machinery?.queue.size ?? 0,
       pendingHandlers: this.events.pendingHandlers,
       retry: { state: this.retry.state, ...this.retry.counters },
@@ -247,8 +251,17 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
       projection: (table, place) =>
         this.events.wants(table) ? undefined : this.strategy.columnsNeeded(table, place),
     });
+    const barrier = new VisibilityBarrier({
+      mysql: config.mysql,
+      replica: config.barrier,
+      reconnect: config.reconnect,
+      errors,
+      sourceIdentity: () => position.identity,
+      onOtherServer: () => tail.reconnect(new Error('the address leads to another server now')),
+    });
     const pipeline: ChangePipeline = new ChangePipeline(
       queue,
+      barrier,
       this.strategy,
       this.events,
       keeper,
@@ -259,7 +272,7 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
       keeper.reset();
       tail.rewind(error);
     });
-    return { tail, queue, pipeline, keeper, position, cutOff };
+    return { tail, queue, barrier, pipeline, keeper, position, cutOff };
   }
 
   /** Without a tail, because something else is wrong, the faults are looked for all the same. */

@@ -78,10 +78,15 @@ export class BinlogSource {
     private readonly watchlist: Watchlist,
     private readonly sink: StreamSink,
     start: { file: string; offset: number },
+    /** Whether a transaction with this GTID needs a row that shows when it can be read. */
+    private readonly needsWitness: (gtid: string | undefined) => boolean = () => false,
   ) {
     this.file = start.file;
     this.offset = start.offset;
-    this.transaction = new TransactionAssembler((piece) => sink.piece(piece));
+    this.transaction = new TransactionAssembler(
+      (piece) => sink.piece(piece),
+      () => this.readUpTo,
+    );
   }
 
   /** Connects and begins to stream. Rejects when the source refuses. */
@@ -314,7 +319,11 @@ export class BinlogSource {
       this.flushAll('A row event came without its table map');
       return;
     }
-    const { shape } = entry;
+    const { shape, witness } = entry;
+    if (witness && !this.transaction.hasWitness && this.needsWitness(this.transaction.gtid)) {
+      // Only the first change of a row has a before image that others could read until the commit.
+      this.transaction.setWitness(witness.take(header.type, buffer, header.bodyStart, header.bodyEnd));
+    }
     const position = { file: this.file, offset: this.transaction.offset };
     let bytes = header.size;
     try {

@@ -85,6 +85,11 @@ export class ControlConnection {
     }
   }
 
+  /** Whether nothing was heard of a break. */
+  get isOpen(): boolean {
+    return this.broken === undefined;
+  }
+
   /** Runs one statement; times out, so that a frozen server is noticed. */
   async query(sql: string, values: readonly unknown[] = []): Promise<SqlRow[]> {
     const answer = new Promise<SqlRow[]>((resolve, reject) => {

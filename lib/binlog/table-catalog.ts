@@ -8,12 +8,15 @@ import { RowsDecoder } from './decode/rows-decoder';
 import type { TableMap } from './decode/table-map';
 import { parseTableMap, readTableId } from './decode/table-map';
 import { comparePositions } from './position';
+import { WitnessTable } from './witness-table';
 import { loadCharsets, loadTableDefinition } from './table-definition';
 import type { Watchlist } from './watchlist';
 
 /** A table as its latest table map describes it. */
 export interface CatalogEntry {
   readonly shape: TableShape;
+  /** Undefined where the table's rows cannot show whether their transaction can be read. */
+  readonly witness: WitnessTable | undefined;
   /** Throws what made the table's rows undecodable. */
   decoder(): RowsDecoder;
 }
@@ -151,12 +154,13 @@ export class TableCatalog {
         decoders.set(wanted, known);
         return known;
       };
-      return { shape, decoder };
+      const witness = definition?.engine === 'InnoDB' ? WitnessTable.of(shape, columns) : undefined;
+      return { shape, witness, decoder };
     } catch (failure) {
       const decoder = (): never => {
         throw failure;
       };
-      return { shape: { ...base, columns: [], primaryKey: [] }, decoder };
+      return { shape: { ...base, columns: [], primaryKey: [] }, witness: undefined, decoder };
     }
   }
 

@@ -7,6 +7,8 @@ export interface TableDefinition {
   readonly columns: readonly ColumnDefinition[];
   /** Names of the primary key's columns, in order; empty without one, or where a part of it is invisible. */
   readonly primaryKey: readonly string[];
+  /** The storage engine, e.g. `InnoDB`. */
+  readonly engine: string | undefined;
 }
 
 const COLUMNS = `
@@ -16,6 +18,8 @@ const COLUMNS = `
 const PRIMARY_KEY = `
   SELECT COLUMN_NAME AS name FROM INFORMATION_SCHEMA.STATISTICS
    WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? AND INDEX_NAME = 'PRIMARY' ORDER BY SEQ_IN_INDEX`;
+const ENGINE =
+  'SELECT ENGINE AS engine FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?';
 /** MariaDB's JSON is a text column with a check. */
 const COLUMN_CHECKS = `
   SELECT CHECK_CLAUSE AS clause FROM INFORMATION_SCHEMA.CHECK_CONSTRAINTS
@@ -28,10 +32,11 @@ export async function loadTableDefinition(
   schema: string,
   table: string,
 ): Promise<TableDefinition | undefined> {
-  const [columns, primaryKey, checks] = await Promise.all([
+  const [columns, primaryKey, checks, tables] = await Promise.all([
     control.query(COLUMNS, [schema, table]),
     control.query(PRIMARY_KEY, [schema, table]),
     flavor === 'mariadb' ? control.query(COLUMN_CHECKS, [schema, table]) : [],
+    control.query(ENGINE, [schema, table]),
   ]);
   if (columns.length === 0) return undefined;
   const definitions = columns.map((row): ColumnDefinition => {
@@ -54,6 +59,7 @@ export async function loadTableDefinition(
   return {
     columns: definitions,
     primaryKey: keyColumns.some((name) => invisible.includes(name)) ? [] : keyColumns,
+    engine: tables[0]?.['engine'] === undefined ? undefined : String(tables[0]['engine']),
   };
 }
 

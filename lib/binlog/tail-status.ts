@@ -35,6 +35,8 @@ export interface CacheflowStatus {
   readonly lag: Lag;
   /** The flush of all keys of a table that is going on; undefined while there is none. */
   readonly flushing: FlushProgress | undefined;
+  /** Since when changes wait until they can be read on the source, in milliseconds since 1970. */
+  readonly barrier: { readonly waitingSince: number | undefined };
   /** Rows that were read and not yet applied. */
   readonly queuedRows: number;
   /** Calls of `@OnBinlog` handlers that wait or run. */

@@ -286,6 +286,8 @@ export class Tail {
         note: (message) => errors.info(message),
       },
       start.position,
+      // Nothing but a changed row tells when a transaction without a MySQL GTID can be read.
+      (gtid) => !config.barrier && (server.flavor === 'mariadb' || gtid === undefined),
     );
     this.ended.throwIfAborted();
     this.source = source;

@@ -1,4 +1,4 @@
-import type { StreamItem, TransactionPiece } from '../pipeline/stream';
+import type { CommitMark, StreamItem, TransactionPiece } from '../pipeline/stream';
 import type { BinlogPosition } from './position';
 
 /** A transaction's rows are handed on in pieces of about this size, so that a huge one never stands in memory. */
@@ -14,8 +14,12 @@ export class TransactionAssembler {
   private explicit = false;
   private currentGtid: string | undefined;
   private startOffset = 0;
+  private witness: CommitMark['witness'];
 
-  constructor(private readonly deliver: (piece: TransactionPiece) => void) {}
+  constructor(
+    private readonly deliver: (piece: TransactionPiece) => void,
+    private readonly readUpTo: () => { file: string; offset: number },
+  ) {}
 
   /** Whether a transaction has begun and not ended. */
   get isOpen(): boolean {
@@ -43,6 +47,7 @@ export class TransactionAssembler {
     this.currentGtid = gtid;
     this.startOffset = startOffset;
     this.rows = 0;
+    this.witness = undefined;
   }
 
   /** From here on only a commit ends the transaction. */
@@ -59,6 +64,14 @@ export class TransactionAssembler {
     this.items.push(item);
   }
 
+  get hasWitness(): boolean {
+    return this.witness !== undefined;
+  }
+
+  setWitness(witness: CommitMark['witness']): void {
+    this.witness = witness;
+  }
+
   /** Accounts for an event's size; hands on a piece when enough has come together. */
   addBytes(bytes: number): void {
     this.bytes += bytes;
@@ -71,6 +84,7 @@ export class TransactionAssembler {
     this.open = false;
     this.explicit = false;
     this.currentGtid = undefined;
+    this.witness = undefined;
   }
 
   private hand(end: BinlogPosition | undefined): void {
@@ -79,6 +93,10 @@ export class TransactionAssembler {
       bytes: this.bytes,
       end,
       gtid: end && this.currentGtid,
+      mark:
+        this.items.length === 0
+          ? undefined
+          : { ...this.readUpTo(), gtid: this.currentGtid, witness: this.witness },
     };
     this.items = [];
     this.bytes = 0;

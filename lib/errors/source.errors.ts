@@ -10,6 +10,11 @@ export class SourceStalledError extends CacheflowError {
   readonly code = 'CACHEFLOW_SOURCE_STALLED';
 }
 
+/** Changes that were read cannot be read back from the source yet (or from the `barrier` replica); they are waited for. */
+export class VisibilityStalledError extends CacheflowError {
+  readonly code = 'CACHEFLOW_VISIBILITY_STALLED';
+}
+
 /** The source no longer has the binlog that the tail would have to go on from. */
 export class PositionLostError extends CacheflowError {
   readonly code = 'CACHEFLOW_POSITION_LOST';

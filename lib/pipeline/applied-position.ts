@@ -27,6 +27,11 @@ export class AppliedPosition {
     return this.current;
   }
 
+  /** The identity of the server that the stream comes from. */
+  get identity(): string | undefined {
+    return this.origin?.serverUuid;
+  }
+
   /**
    * Where a tail starts or goes on, if everything up to there is applied; on the same server the place in the files
    * never goes back.

@@ -7,6 +7,7 @@ import type { AppliedPosition } from './applied-position';
 import type { ChangeQueue } from './change-queue';
 import { Gate } from './gate';
 import type { TransactionPiece } from './stream';
+import type { VisibilityBarrier } from './visibility-barrier';
 
 /** Rows of a batch: enough to amortise the round trip, few enough not to block the event loop for long. */
 const BATCH_ROWS = 1_000;
@@ -22,6 +23,7 @@ export class ChangePipeline {
 
   constructor(
     private readonly queue: ChangeQueue,
+    private readonly barrier: VisibilityBarrier,
     private readonly strategy: StrategyService,
     private readonly events: EventHub,
     private readonly keeper: CheckpointKeeper,
@@ -64,6 +66,7 @@ export class ChangePipeline {
     // once Redis has acknowledged all of it. Nobody waits for it: where it cannot be saved, a restart repeats
     // more, but stale keys must not stay in the cache meanwhile. It never rejects.
     void this.keeper.save();
+    await this.barrier.pass(batch, signal);
     await this.strategy.apply(items, signal);
 
     const handlers = await this.events.publish(items);

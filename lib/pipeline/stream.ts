@@ -54,6 +54,35 @@ export interface TableFlush {
 
 export type StreamItem = RowChange | TableFlush;
 
+/** The first change of a row within its transaction: whether it can be read tells whether the transaction can. */
+export interface WitnessRow {
+  readonly table: { readonly schema: string; readonly table: string };
+  readonly action: ChangeAction;
+  /** The primary key that finds the row: as it was before, for an insert as it is now. As SQL conditions. */
+  readonly where: readonly string[];
+  /**
+   * What the row held before, of those columns that the change replaced and that can be compared; of a deleted
+   * row all that can be compared. Empty for an insert.
+   */
+  readonly before: readonly WitnessValue[];
+}
+
+/** A value, and how the server is asked for the same text. */
+export interface WitnessValue {
+  readonly expression: string;
+  readonly text: string | null;
+}
+
+/** What there is to ask the source for, to learn whether a transaction can be read. */
+export interface CommitMark {
+  readonly gtid: string | undefined;
+  /** A place within the transaction or at its end: no other transaction ends between its start and here. */
+  readonly file: string;
+  readonly offset: number;
+  /** Undefined where it was not taken: GTIDs serve, or no changed row is fit. */
+  readonly witness: (() => WitnessRow | undefined) | undefined;
+}
+
 /** A transaction, or a piece of a huge one. */
 export interface TransactionPiece {
   readonly items: readonly StreamItem[];
@@ -63,4 +92,6 @@ export interface TransactionPiece {
   readonly end: BinlogPosition | undefined;
   /** Set together with `end`. */
   readonly gtid: string | undefined;
+  /** Set on every piece with items, also on those that come before the transaction's end. */
+  readonly mark?: CommitMark | undefined;
 }

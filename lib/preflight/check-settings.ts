@@ -34,6 +34,13 @@ export function checkSettings(
       fix: "SET GLOBAL binlog_row_value_options = ''",
     });
   }
+  if (settings.get('binlog_order_commits') === 'OFF') {
+    faults.push({
+      subject: 'binlog_order_commits',
+      problem: 'transactions become readable in another order than that of the binlog',
+      fix: 'SET GLOBAL binlog_order_commits = ON',
+    });
+  }
   const metadata = settings.get('binlog_row_metadata');
   if (metadata !== 'FULL') {
     warnings.push(

@@ -20,6 +20,7 @@ export async function preflight(
     'binlog_row_metadata',
     'binlog_transaction_compression',
     'binlog_row_value_options',
+    'binlog_order_commits',
   );
   checkSettings(settings, result);
   if (settings.get('log_bin') !== 'OFF') await checkGrants(control, server, result);

@@ -39,6 +39,15 @@ describe('the options', () => {
     expect(config.serverId).toBeGreaterThanOrEqual(2 ** 30);
   });
 
+  it('of the replica to wait for fall back on those of the source', () => {
+    const mysql = { user: 'u', password: 'p', host: 'source', port: 3307, connectTimeoutMillis: 5 };
+    const config = resolveConfig({ ...GOOD, mysql, barrier: { host: 'replica', password: 'q' } });
+    expect(config).toMatchObject({ faults: [], barrier: { host: 'replica', user: 'u', password: 'q' } });
+    expect(config.barrier).not.toHaveProperty('port');
+    expect(config.barrier?.connectTimeoutMillis).toBe(5);
+    expect(resolveConfig(GOOD).barrier).toBeUndefined();
+  });
+
   it.each([undefined, null, 'mysql://…', []])('that are no object are one fault: %s', (options) => {
     const [first] = faultLines(resolveConfig(options as unknown as CacheflowOptions).faults);
     expect(first).toMatch(/^(options: they are missing|mysql: it is missing)/);
@@ -63,6 +72,7 @@ describe('the options', () => {
       { handlers: { concurency: 1 } },
       'handlers.concurency: there is no such option | Did you mean `concurrency`?',
     ],
+    [{ barrier: { hots: 'r', host: 'r' } }, 'barrier.hots: there is no such option | Did you mean `host`?'],
     [
       { reconnect: { minMilis: 1 } },
       'reconnect.minMilis: there is no such option | Did you mean `minMillis`?',
@@ -102,6 +112,12 @@ describe('the options', () => {
     [{ checkpoint: { path: 'x' } }, /^checkpoint: it is no checkpoint store \| /],
     [{ queue: { maxRows: 1.5 } }, /^queue\.maxRows: it has to be a whole number above 0/],
     [{ queue: 7 }, /^queue: it is no object/],
+    [{ barrier: 'replica' }, /^barrier: it is no object \| Write e\.g\. \{ host: 'replica'/],
+    [{ barrier: {} }, /^barrier\.host: it has to be a string that is not empty/],
+    [{ barrier: { host: 'replica', port: '3306' } }, /^barrier\.port: it has to be a whole number above 0/],
+    [{ barrier: { host: 'replica', user: '' } }, /^barrier\.user: it has to be a string/],
+    [{ barrier: { socketPath: 5 } }, /^barrier\.socketPath: it has to be a string/],
+    [{ barrier: { host: 'r', connectTimeoutMillis: 0 } }, /^barrier\.connectTimeoutMillis: /],
     [{ watchdogMillis: 0 }, /^watchdogMillis: it has to be a whole number above 0/],
     [{ shutdownTimeoutMillis: '1s' }, /^shutdownTimeoutMillis: it has to be a whole number above 0/],
   ])('with a wrong value are named: %j', (change, fault) => {

@@ -59,6 +59,7 @@ export class RowsDecoder {
   lastBytes = 0;
   /** Where the decoder is, for the error message. */
   private row = 0;
+  private maxRows = Infinity;
   private column: Column | undefined;
 
   /**
@@ -86,10 +87,12 @@ export class RowsDecoder {
    *
    * @param start first byte after the common header
    * @param end first byte after the event, its checksum left out
+   * @param maxRows decode no more than the first rows
    * @throws RowDecodeError when the bytes do not fit the table
    */
-  decode(eventType: number, buf: Buffer, start: number, end: number): RowImages[] {
+  decode(eventType: number, buf: Buffer, start: number, end: number, maxRows = Infinity): RowImages[] {
     this.row = 0;
+    this.maxRows = maxRows;
     this.column = undefined;
     try {
       const event = openRowsEvent(eventType, buf, start, end);
@@ -150,7 +153,7 @@ export class RowsDecoder {
       this.row++;
       images.push(read());
       if (rows.pos === start && start < rows.end) throw new CorruptEventError('it has bytes but no columns');
-    } while (rows.pos < rows.end);
+    } while (rows.pos < rows.end && this.row < this.maxRows);
     return images;
   }
 

@@ -1,0 +1,79 @@
+import { sqlErrorCode } from '../binlog/control-connection';
+import { untilRowsVisible } from './barrier-rows';
+import type { BarrierSession } from './barrier-session';
+import type { BarrierTarget } from './barrier-target';
+import { rowTargetOf } from './barrier-target';
+
+/** Seconds that the server holds one question; shorter than the time after which a question counts as lost. */
+const WAIT_SECONDS = 5;
+
+/** Waits until the source itself shows the transactions. */
+export async function untilSourceShows(
+  session: BarrierSession,
+  target: BarrierTarget,
+  signal: AbortSignal,
+): Promise<void> {
+  if (target.gtidSet !== undefined) await untilExecuted(session, target.gtidSet, signal);
+  if (target.others.length > 0) await untilRowsVisible(session, rowTargetOf(target.others), signal);
+}
+
+/** Waits until a replica of the source shows the transactions. */
+export async function untilReplicaShows(
+  session: BarrierSession,
+  target: BarrierTarget,
+  signal: AbortSignal,
+): Promise<void> {
+  const { flavor, gtid } = session.server;
+  const byGtid = flavor === 'mysql' && gtid && target.gtidSet !== undefined;
+  if (byGtid) await untilExecuted(session, target.gtidSet as string, signal);
+  if (byGtid && target.others.length === 0) return;
+  if (flavor === 'mariadb' && target.domainGtids !== undefined) {
+    // It looks at one domain after the other; each call waits for all of them.
+    await untilZero(session, 'SELECT MASTER_GTID_WAIT(?, ?) AS left_over', [target.domainGtids], signal);
+    return;
+  }
+  await untilApplied(session, target.last, signal);
+}
+
+/** MySQL with GTIDs: a transaction's GTID counts as executed once the engine has committed it. */
+async function untilExecuted(session: BarrierSession, gtidSet: string, signal: AbortSignal): Promise<void> {
+  await untilZero(session, 'SELECT WAIT_FOR_EXECUTED_GTID_SET(?, ?) AS left_over', [gtidSet], signal);
+}
+
+/** Asks a function that gives 0 when what was waited for is there, and something else when the time is over. */
+async function untilZero(
+  { control }: BarrierSession,
+  sql: string,
+  values: readonly unknown[],
+  signal: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    const [row] = await control.query(sql, [...values, WAIT_SECONDS]);
+    if (row?.['left_over'] !== null && Number(row?.['left_over']) === 0) return;
+    signal.throwIfAborted();
+  }
+}
+
+/** A replica without GTIDs: the place in the source's binlog up to which it has applied everything. */
+async function untilApplied(
+  { control }: BarrierSession,
+  place: { file: string; offset: number },
+  signal: AbortSignal,
+): Promise<void> {
+  const values = [place.file, place.offset, WAIT_SECONDS];
+  for (;;) {
+    const [row] = await control.query('SELECT SOURCE_POS_WAIT(?, ?, ?) AS events', values).catch((error) => {
+      // MySQL before 8.0.26, and MariaDB.
+      if (!/^ER_(SP_DOES_NOT_EXIST|PARSE_ERROR|FUNCTION_NOT_DEFINED)$/.test(sqlErrorCode(error) ?? '')) {
+        throw error;
+      }
+      return control.query('SELECT MASTER_POS_WAIT(?, ?, ?) AS events', values);
+    });
+    const events = row?.['events'];
+    if (events === null || events === undefined) {
+      throw new Error('it does not apply what the source sends: START REPLICA there');
+    }
+    if (Number(events) >= 0) return;
+    signal.throwIfAborted();
+  }
+}

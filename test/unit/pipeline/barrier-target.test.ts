@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest';
+import { rowTargetOf, targetOf } from '../../../lib/pipeline/barrier-target';
+import type { CommitMark, StreamItem, TransactionPiece, WitnessRow } from '../../../lib/pipeline/stream';
+
+const A = '3e11fa47-71ca-11e1-9e33-c80aa9429562';
+const B = '4e11fa47-71ca-11e1-9e33-c80aa9429562';
+const ROW = { kind: 'row' } as StreamItem;
+const ALL: StreamItem = { kind: 'flush', table: undefined, position: { file: 'f.1', offset: 4 } };
+const flushOf = (table: string): StreamItem => ({ ...ALL, table: { schema: 's', table } }) as StreamItem;
+
+function pieceOf(mark: Partial<CommitMark> | undefined, ...items: StreamItem[]): TransactionPiece {
+  return {
+    items,
+    bytes: 0,
+    end: undefined,
+    gtid: undefined,
+    mark: mark && { gtid: undefined, file: 'f.1', offset: 4, witness: undefined, ...mark },
+  };
+}
+const witness = (table: string) => ({ table: { schema: 's', table } }) as WitnessRow;
+
+describe('the target of a batch', () => {
+  it('is none where nothing changes', () => {
+    expect(targetOf([pieceOf(undefined), pieceOf(undefined)])).toBeUndefined();
+  });
+
+  it('is every GTID of MySQL, those that follow each other together', () => {
+    const gtids = [`${A}:5`, `${A}:6`, `${A}:6`, `${A}:9`, `${B}:7`, `${B}:tag:8`, `${A}:10`];
+    const target = targetOf(gtids.map((gtid) => pieceOf({ gtid }, ROW)));
+    expect(target?.gtidSet).toBe(`${A}:5-6,${A}:9-9,${B}:7-7,${B}:tag:8-8,${A}:10-10`);
+    expect(target).toMatchObject({ others: [], domainGtids: undefined, last: { gtid: `${A}:10` } });
+  });
+
+  it('is the last GTID of each domain of MariaDB, and its pieces', () => {
+    const target = targetOf(['0-1-5', '3-1-9', '0-2-6'].map((gtid) => pieceOf({ gtid }, ROW)));
+    expect(target).toMatchObject({ gtidSet: undefined, domainGtids: '0-2-6,3-1-9' });
+    expect(target?.others).toHaveLength(3);
+  });
+});
+
+describe('the target among rows', () => {
+  it('is the last witness, and what comes after it', () => {
+    const target = rowTargetOf([
+      pieceOf({ witness: () => witness('early') }, ROW),
+      pieceOf({ offset: 10, witness: () => witness('late') }, ROW),
+      pieceOf({ offset: 20 }, flushOf('t')),
+      pieceOf({ offset: 30 }, ROW),
+      pieceOf({ offset: 40, witness: () => undefined }, ROW),
+      pieceOf({ offset: 50 }, flushOf('t'), flushOf('u')),
+    ]);
+    expect(target).toMatchObject({
+      witness: witness('late'),
+      witnessMark: { offset: 10 },
+      tables: [
+        { schema: 's', table: 't' },
+        { schema: 's', table: 'u' },
+      ],
+      unproven: { offset: 40 },
+      untold: false,
+    });
+  });
+
+  it('is not told by a position where all tables have to go', () => {
+    expect(rowTargetOf([pieceOf({ offset: 10 }, ALL)])).toMatchObject({
+      witness: undefined,
+      unproven: { offset: 10 },
+      untold: true,
+    });
+  });
+});
