@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { FAULTS } from './chaos/faults';
 import { formatResult } from './chaos/report';
 import { runChaos } from './chaos/run';
 
@@ -15,7 +16,7 @@ describe.each(['mysql', 'mariadb'] as const)('chaos on %s', (server) => {
       seconds: SECONDS,
       seed: SEED,
       writers: 4,
-      only: [],
+      faults: Object.keys(FAULTS),
       truncate: true,
       log: (line) => lines.push(line),
     });

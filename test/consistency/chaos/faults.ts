@@ -106,8 +106,11 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   'log-rotate': async ({ world: { sql } }) => {
     await sql.query('FLUSH BINARY LOGS');
   },
-  'semi-sync': async ({ world, random }) => {
-    await stallCommits(world, random.int(1_000, 2_000));
+  'semi-sync': async ({ world, random, check }) => {
+    const stall = stallCommits(world, random.int(1_000, 2_000));
+    // The commits that hang now are the last ones before the check, so that nothing mends what they did.
+    await sleep(300);
+    await Promise.all([stall, check()]);
   },
 };
 
@@ -119,7 +122,7 @@ export function needsRabbit(kind: string): boolean {
 /**
  * Commits are in the binlog and can be read `millis` later only: the server waits for a replica that does not come.
  */
-export async function stallCommits({ sql }: Pick<World, 'sql'>, millis: number): Promise<void> {
+async function stallCommits({ sql }: Pick<World, 'sql'>, millis: number): Promise<void> {
   const name = sql.kind === 'mysql' ? 'rpl_semi_sync_source' : 'rpl_semi_sync_master';
   if (sql.kind === 'mysql') {
     const installed = await sql.query(

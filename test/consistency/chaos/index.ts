@@ -38,7 +38,7 @@ async function main(): Promise<number> {
       seconds,
       seed,
       writers,
-      only,
+      faults: only.length > 0 ? only : Object.keys(FAULTS),
       truncate: values.truncate,
       log: console.log,
     });

@@ -2,21 +2,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CacheflowService } from '../../../lib';
 import type { Fault, FaultScene } from './faults';
 import { FAULTS, needsRabbit } from './faults';
+import { Load } from './load';
 import { Random } from './random';
-import { Readers } from './readers';
 import { RedisData } from './redis-data';
 import { catchUp, checkpointed } from './settle';
 import type { Finding } from './verifier';
 import { Verifier } from './verifier';
 import type { SqlKind } from './world';
 import { World } from './world';
-import { Writers } from './writers';
 
 const CATCH_UP_MILLIS = 120_000;
 const SETTLE_MILLIS = 60_000;
-const READERS = 8;
-/** Row changes a second that the writers aim at. */
-const RATE = 1_500;
 
 export interface ChaosOptions {
   readonly server: SqlKind;
@@ -24,8 +20,8 @@ export interface ChaosOptions {
   readonly seconds: number;
   readonly seed: number;
   readonly writers: number;
-  /** The names of the faults to inject; all of them when empty. */
-  readonly only: readonly string[];
+  /** The names of the faults to inject. */
+  readonly faults: readonly string[];
   /** Truncate tables now and then. */
   readonly truncate: boolean;
   /** Told what happens. */
@@ -65,9 +61,14 @@ const HAS_RETRY = 'deadLetters' in CacheflowService.prototype;
 
 /** Load and faults for a while; then everything is compared. Starts its servers and ends them. */
 export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
-  const world = await World.open(options.server, { rabbit: true });
+  const world = await World.open(options.server, { rabbit: options.faults.some(needsRabbit) });
   try {
-    return await new ChaosRun(world, options).run();
+    const run = new ChaosRun(world, options);
+    try {
+      return await run.run();
+    } finally {
+      await run.stopLoad();
+    }
   } finally {
     await world.dispose();
   }
@@ -75,8 +76,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
 
 class ChaosRun {
   private readonly random: Random;
-  private readonly writers: Writers;
-  private readonly readers: Readers;
+  private readonly load: Load;
   private readonly verifier: Verifier;
   private readonly faults: Record<string, number> = {};
   private readonly problems: string[] = [];
@@ -88,24 +88,12 @@ class ChaosRun {
     private readonly options: ChaosOptions,
   ) {
     this.random = new Random(options.seed);
-    const { sql, redis, journal } = world;
-    this.writers = new Writers({
-      server: sql,
-      journal,
+    this.load = new Load(world, {
       random: this.random.fork(),
       writers: options.writers,
-      rate: RATE,
       truncate: options.truncate,
     });
-    this.readers = new Readers({
-      sql,
-      redis,
-      journal,
-      random: this.random.fork(),
-      readers: READERS,
-      window: () => this.writers.window,
-    });
-    this.verifier = new Verifier(sql, redis, journal);
+    this.verifier = new Verifier(world);
   }
 
   async run(): Promise<ChaosResult> {
@@ -122,19 +110,19 @@ class ChaosRun {
     };
     await app.start();
     await app.caughtUp(SETTLE_MILLIS);
-    this.writers.start();
-    this.readers.start();
+    this.load.start();
     const started = Date.now();
     await this.inject(started + options.seconds * 1_000);
     await Promise.all(this.background.values());
     await this.heal();
     await this.check();
     const seconds = Math.round((Date.now() - started) / 1_000);
-    await Promise.all([this.writers.stop(), this.readers.stop()]);
+    await this.load.stop();
     // Ends the handlers in hand.
     await app.terminate();
     const { changes, lost, surplus } = await this.verifier.checkEvents(app.eventFiles);
-    const { writers, readers, verifier, faults, problems } = this;
+    const { verifier, faults, problems } = this;
+    const { writers, readers } = this.load;
     return {
       server: `${options.server} ${world.sql.version}`,
       seed: options.seed,
@@ -156,17 +144,22 @@ class ChaosRun {
     };
   }
 
+  async stopLoad(): Promise<void> {
+    await this.load.stop();
+  }
+
   /** One fault after another: each kind once, then each kind again, in another order. */
   private async inject(deadline: number): Promise<void> {
     const { options, random, scene } = this;
-    const kinds = Object.keys(FAULTS).filter(
-      (kind) => options.only.length === 0 || options.only.includes(kind),
-    );
     let bag: string[] = [];
     await sleep(1_000);
     while (Date.now() < deadline) {
+      if (options.faults.length === 0) {
+        await sleep(deadline - Date.now());
+        return;
+      }
       await scene.data.snapshot();
-      if (bag.length === 0) bag = random.shuffled(kinds);
+      if (bag.length === 0) bag = random.shuffled(options.faults);
       const kind = bag.shift() ?? '';
       // The numbers of one fault do not shift those of the next.
       const own = random.fork();
@@ -188,7 +181,7 @@ class ChaosRun {
     }
     journal.incident(`healed ${kind}`);
     const took = ((Date.now() - started) / 1_000).toFixed(1);
-    this.options.log(`${journal.time(started)} ${kind} (${took} s)  ${this.writers.rows} rows changed`);
+    this.options.log(`${journal.time(started)} ${kind} (${took} s)  ${this.load.writers.rows} rows changed`);
     await this.reviveApp();
   }
 
@@ -220,20 +213,19 @@ class ChaosRun {
   /** Stops the load, waits for the app, and compares every key with its row. */
   private async check(): Promise<void> {
     const { app } = this.scene;
-    await this.writers.pause();
+    await this.load.writers.pause();
     const staleBefore = this.verifier.stale.length;
     try {
       // Readers go on while the app catches up: that is when they could fill something old.
       await catchUp(app, CATCH_UP_MILLIS);
-      await this.readers.pause();
+      await this.load.readers.pause();
       await this.verifier.checkCache();
     } catch (error) {
       this.problem(`check: ${error instanceof Error ? error.message : String(error)}`);
     }
     const stale = this.verifier.stale.length - staleBefore;
     if (stale > 0) this.options.log(`${this.world.journal.time(Date.now())} check: ${stale} stale keys`);
-    this.writers.resume();
-    this.readers.resume();
+    this.load.resume();
   }
 
   private problem(text: string): void {

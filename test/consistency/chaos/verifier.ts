@@ -5,6 +5,7 @@ import type { RedisServer, SqlServer } from '../../support/servers';
 import { cacheValue, PLACEHOLDER } from './cache-value';
 import type { Journal } from './journal';
 import { SqlSession } from './sql-session';
+import type { World } from './world';
 import { KEY_PREFIXES, TABLES, primaryKeyText } from './tables';
 
 const KEYS_PER_SCAN = 1_000;
@@ -25,11 +26,15 @@ export class Verifier {
   /** Cached values that were compared with their row. */
   compared = 0;
 
-  constructor(
-    private readonly sql: SqlServer,
-    private readonly redis: RedisServer,
-    private readonly journal: Journal,
-  ) {}
+  private readonly sql: SqlServer;
+  private readonly redis: RedisServer;
+  private readonly journal: Journal;
+
+  constructor({ sql, redis, journal }: World) {
+    this.sql = sql;
+    this.redis = redis;
+    this.journal = journal;
+  }
 
   /** Every key that was wrong at some check. */
   get stale(): readonly Finding[] {
@@ -105,7 +110,8 @@ export class Verifier {
     }
   }
 
-  private async cache(): Promise<Map<string, string>> {
+  /** The keys of the tables, with what stands there. */
+  async cache(): Promise<Map<string, string>> {
     const client = new Redis({ port: this.redis.port, maxRetriesPerRequest: null });
     client.on('error', () => undefined);
     const cache = new Map<string, string>();
