@@ -23,7 +23,7 @@ describe.each(['mysql', 'mariadb'] as const)('chaos on %s', (server) => {
     const told = `${lines.join('\n')}\n${formatResult(result)}`;
     expect(result.problems, told).toEqual([]);
     expect({ lost: result.lost, surplus: result.surplus }, told).toEqual({ lost: 0, surplus: 0 });
-    expect(result.stale, told).toEqual([]);
+    expect(result.stale.length, told).toBe(0);
     // That it was a trial at all, on a machine however busy.
     expect(Object.values(result.faults).reduce((sum, count) => sum + count, 0)).toBeGreaterThanOrEqual(6);
     expect(result.changes).toBeGreaterThan(3_000);

@@ -31,7 +31,7 @@ describe.each(['mysql', 'mariadb'] as const)('races on %s', (server) => {
       truncate: true,
       log: () => undefined,
     });
-    expect(result.stale, formatResult(result)).toEqual([]);
+    expect(result.stale.length, formatResult(result)).toBe(0);
     expect({ lost: result.lost, surplus: result.surplus, problems: result.problems }).toEqual({
       lost: 0,
       surplus: 0,
@@ -77,8 +77,11 @@ describe.each(['mysql', 'mariadb'] as const)('races on %s', (server) => {
       await end;
     }
 
+    /** The first few, since one mistake makes hundreds. */
     function stale(): string[] {
-      return verifier.stale.map(({ key, cached, row }) => `${key}: ${cached} instead of ${row ?? 'nothing'}`);
+      return verifier.stale
+        .slice(0, 5)
+        .map(({ key, cached, row }) => `${key}: ${cached} instead of ${row ?? 'nothing'}`);
     }
 
     it('never shows an older value when a second tail comes from behind', { timeout: 120_000 }, async () => {
@@ -119,7 +122,9 @@ describe.each(['mysql', 'mariadb'] as const)('races on %s', (server) => {
       await checkDuring(app.start().then(() => catchUp(app, CATCH_UP_MILLIS)));
       await verifier.checkCache();
       expect(stale()).toEqual([]);
-      expect(await written()).toEqual(before);
+      const after = await written();
+      expect([...after].filter(([key, value]) => before.get(key) !== value).slice(0, 5)).toEqual([]);
+      expect(after.size).toBe(before.size);
     });
 
     /** What write-through has put into the cache. */
