@@ -114,9 +114,14 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   },
 };
 
-/** The faults that need RabbitMQ. */
-export function needsRabbit(kind: string): boolean {
+/** Whether the fault is done to RabbitMQ. */
+export function hitsRabbit(kind: string): boolean {
   return kind.startsWith('rabbit');
+}
+
+/** Whether commands go to RabbitMQ because of the fault, or it is done to it. */
+export function needsRabbit(kind: string): boolean {
+  return hitsRabbit(kind) || kind === 'redis-oom';
 }
 
 /**

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CacheflowService } from '../../../lib';
 import type { Fault, FaultScene } from './faults';
-import { FAULTS, needsRabbit } from './faults';
+import { FAULTS, hitsRabbit, needsRabbit } from './faults';
 import { Load } from './load';
 import { Random } from './random';
 import { RedisData } from './redis-data';
@@ -12,7 +12,7 @@ import type { SqlKind } from './world';
 import { World } from './world';
 
 const CATCH_UP_MILLIS = 120_000;
-const SETTLE_MILLIS = 60_000;
+const SETTLE_MILLIS = 120_000;
 
 export interface ChaosOptions {
   readonly server: SqlKind;
@@ -158,12 +158,12 @@ class ChaosRun {
         await sleep(deadline - Date.now());
         return;
       }
-      await scene.data.snapshot();
+      await scene.data.snapshot().catch((error: unknown) => this.problem(`snapshot: ${String(error)}`));
       if (bag.length === 0) bag = random.shuffled(options.faults);
       const kind = bag.shift() ?? '';
       // The numbers of one fault do not shift those of the next.
       const own = random.fork();
-      if (needsRabbit(kind)) await this.background.get('rabbit');
+      if (hitsRabbit(kind)) await this.background.get('rabbit');
       await this.injectOne(kind, FAULTS[kind] as Fault, own);
       await sleep(random.int(300, 1_800));
     }

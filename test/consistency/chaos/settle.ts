@@ -5,15 +5,15 @@ import type { App } from './app';
 
 const POLL_MILLIS = 50;
 
-/** Everything that was committed so far is applied, nothing waits for a retry. Throws after the time. */
+/** Everything that was committed so far is applied, handlers included, and nothing waits for a retry. Throws after the time. */
 export async function catchUp(app: App, timeoutMillis: number): Promise<void> {
   const deadline = Date.now() + timeoutMillis;
   for (;;) {
     try {
       await app.caughtUp(Math.max(1_000, deadline - Date.now()));
       const status = await app.status();
-      if (pendingRetries(status) === 0) return;
-      if (Date.now() > deadline) throw new Error('Retries are still pending');
+      if (pendingRetries(status) === 0 && status.pendingHandlers === 0) return;
+      if (Date.now() > deadline) throw new Error('Retries or handlers are still pending');
     } catch (error) {
       if (Date.now() > deadline) throw error;
     }
