@@ -1,0 +1,34 @@
+import type { CacheflowStatus } from '../../../lib';
+
+/** What a process of the application is started with. */
+export interface AppSettings {
+  readonly name: string;
+  readonly mysqlPort: number;
+  readonly redisPort: number;
+  /** Absent: without retries. */
+  readonly amqpUrl: string | undefined;
+  /** Where it connects to, so that it can be asked. */
+  readonly controlPort: number;
+  /** Where it writes what its handler was told. */
+  readonly eventFile: string;
+  /** Only errors are logged. */
+  readonly quiet: boolean;
+}
+
+/** One line from the harness. */
+export interface AppQuestion {
+  readonly id: number;
+  readonly ask: 'status' | 'caughtUp';
+  readonly timeoutMillis?: number;
+}
+
+/** One line from the application. */
+export interface AppAnswer {
+  readonly id?: number;
+  /** The process id, once it has booted. */
+  readonly ready?: number;
+  readonly status?: CacheflowStatus;
+  /** Errors of `errors$` by code. */
+  readonly errors?: Record<string, number>;
+  readonly failure?: string;
+}

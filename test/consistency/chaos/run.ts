@@ -1,0 +1,236 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CacheflowService } from '../../../lib';
+import type { Fault, FaultScene } from './faults';
+import { FAULTS, hitsRabbit, needsRabbit } from './faults';
+import { Load } from './load';
+import { Random } from './random';
+import { RedisData } from './redis-data';
+import { catchUp, checkpointed } from './settle';
+import type { Finding } from './verifier';
+import { Verifier } from './verifier';
+import type { SqlKind } from './world';
+import { World } from './world';
+
+const CATCH_UP_MILLIS = 120_000;
+const SETTLE_MILLIS = 120_000;
+
+export interface ChaosOptions {
+  readonly server: SqlKind;
+  /** How long faults are injected. */
+  readonly seconds: number;
+  readonly seed: number;
+  readonly writers: number;
+  /** The names of the faults to inject. */
+  readonly faults: readonly string[];
+  /** Truncate tables now and then. */
+  readonly truncate: boolean;
+  /** Told what happens. */
+  readonly log: (line: string) => void;
+}
+
+/** What a run came to. */
+export interface ChaosResult {
+  readonly server: string;
+  readonly seed: number;
+  readonly seconds: number;
+  readonly faults: Readonly<Record<string, number>>;
+  /** Committed row changes. */
+  readonly changes: number;
+  readonly transactions: number;
+  readonly rollbacks: number;
+  readonly truncations: number;
+  readonly reads: number;
+  readonly fills: number;
+  /** Fills that an invalidation overtook. */
+  readonly refused: number;
+  /** Cached values that were compared with their row. */
+  readonly compared: number;
+  /** Committed changes of which no handler was told. */
+  readonly lost: number;
+  /** Changes that a handler was told of and that were never committed. */
+  readonly surplus: number;
+  readonly stale: readonly Finding[];
+  /** What hung or ended unasked. */
+  readonly problems: readonly string[];
+  /** Errors that the app reported, by code. */
+  readonly errors: Readonly<Record<string, number>>;
+}
+
+/** Whether the library has retries, which the app is then told to use. */
+const HAS_RETRY = 'deadLetters' in CacheflowService.prototype;
+
+/** Load and faults for a while; then everything is compared. Starts its servers and ends them. */
+export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
+  const world = await World.open(options.server, { rabbit: options.faults.some(needsRabbit) });
+  try {
+    const run = new ChaosRun(world, options);
+    try {
+      return await run.run();
+    } finally {
+      await run.stopLoad();
+    }
+  } finally {
+    await world.dispose();
+  }
+}
+
+class ChaosRun {
+  private readonly random: Random;
+  private readonly load: Load;
+  private readonly verifier: Verifier;
+  private readonly faults: Record<string, number> = {};
+  private readonly problems: string[] = [];
+  private readonly background = new Map<string, Promise<void>>();
+  private scene!: FaultScene;
+
+  constructor(
+    private readonly world: World,
+    private readonly options: ChaosOptions,
+  ) {
+    this.random = new Random(options.seed);
+    this.load = new Load(world, {
+      random: this.random.fork(),
+      writers: options.writers,
+      truncate: options.truncate,
+    });
+    this.verifier = new Verifier(world);
+  }
+
+  async run(): Promise<ChaosResult> {
+    const { world, options } = this;
+    const app = await world.app('app', HAS_RETRY);
+    this.scene = {
+      world,
+      app,
+      data: new RedisData(world.redis, world.keeper.folder),
+      random: this.random,
+      check: () => this.check(),
+      checkpointed: () => checkpointed(app, world.sql, SETTLE_MILLIS),
+      later: (kind, work) => this.later(kind, work),
+    };
+    await app.start();
+    await app.caughtUp(SETTLE_MILLIS);
+    this.load.start();
+    const started = Date.now();
+    await this.inject(started + options.seconds * 1_000);
+    await Promise.all(this.background.values());
+    await this.heal();
+    await this.check();
+    const seconds = Math.round((Date.now() - started) / 1_000);
+    await this.load.stop();
+    // Ends the handlers in hand.
+    await app.terminate();
+    const { changes, lost, surplus } = await this.verifier.checkEvents(app.eventFiles);
+    const { verifier, faults, problems } = this;
+    const { writers, readers } = this.load;
+    return {
+      server: `${options.server} ${world.sql.version}`,
+      seed: options.seed,
+      seconds,
+      faults,
+      changes,
+      lost,
+      surplus,
+      transactions: writers.transactions,
+      rollbacks: writers.rollbacks,
+      truncations: writers.truncations,
+      reads: readers.reads,
+      fills: readers.fills,
+      refused: readers.refused,
+      compared: verifier.compared,
+      stale: verifier.stale,
+      problems,
+      errors: app.errors,
+    };
+  }
+
+  async stopLoad(): Promise<void> {
+    await this.load.stop();
+  }
+
+  /** One fault after another: each kind once, then each kind again, in another order. */
+  private async inject(deadline: number): Promise<void> {
+    const { options, random, scene } = this;
+    let bag: string[] = [];
+    await sleep(1_000);
+    while (Date.now() < deadline) {
+      if (options.faults.length === 0) {
+        await sleep(deadline - Date.now());
+        return;
+      }
+      await scene.data.snapshot().catch((error: unknown) => this.problem(`snapshot: ${String(error)}`));
+      if (bag.length === 0) bag = random.shuffled(options.faults);
+      const kind = bag.shift() ?? '';
+      // The numbers of one fault do not shift those of the next.
+      const own = random.fork();
+      if (hitsRabbit(kind)) await this.background.get('rabbit');
+      await this.injectOne(kind, FAULTS[kind] as Fault, own);
+      await sleep(random.int(300, 1_800));
+    }
+  }
+
+  private async injectOne(kind: string, fault: Fault, random: Random): Promise<void> {
+    const { journal } = this.world;
+    const started = Date.now();
+    journal.incident(`fault ${kind}`);
+    this.faults[kind] = (this.faults[kind] ?? 0) + 1;
+    try {
+      await fault({ ...this.scene, random });
+    } catch (error) {
+      this.problem(`${kind}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+    journal.incident(`healed ${kind}`);
+    const took = ((Date.now() - started) / 1_000).toFixed(1);
+    this.options.log(`${journal.time(started)} ${kind} (${took} s)  ${this.load.writers.rows} rows changed`);
+    await this.reviveApp();
+  }
+
+  /** An app that ended unasked, or whose tail did, is told of and started again, so that the run goes on. */
+  private async reviveApp(): Promise<void> {
+    const { app } = this.scene;
+    if (app.isRunning) {
+      const status = await app.status().catch(() => undefined);
+      if (status?.state !== 'failed') return;
+      this.problem(`the tail has failed: ${status.reason ?? 'no reason'}`);
+      await app.kill();
+    } else this.problem('the app ended by itself');
+    await app.start();
+  }
+
+  private later(kind: string, work: () => Promise<void>): void {
+    const done = work().catch((error: unknown) => this.problem(`${kind}: ${String(error)}`));
+    this.background.set(kind, done);
+  }
+
+  private async heal(): Promise<void> {
+    const { sql, redis, rabbit, links } = this.world;
+    for (const server of [sql, redis, rabbit]) server?.resume();
+    for (const link of [links.sql, links.redis, links.rabbit]) link?.resume();
+    this.scene.app.resume();
+    await this.reviveApp();
+  }
+
+  /** Stops the load, waits for the app, and compares every key with its row. */
+  private async check(): Promise<void> {
+    const { app } = this.scene;
+    await this.load.writers.pause();
+    const staleBefore = this.verifier.stale.length;
+    try {
+      // Readers go on while the app catches up: that is when they could fill something old.
+      await catchUp(app, CATCH_UP_MILLIS);
+      await this.load.readers.pause();
+      await this.verifier.checkCache();
+    } catch (error) {
+      this.problem(`check: ${error instanceof Error ? error.message : String(error)}`);
+    }
+    const stale = this.verifier.stale.length - staleBefore;
+    if (stale > 0) this.options.log(`${this.world.journal.time(Date.now())} check: ${stale} stale keys`);
+    this.load.resume();
+  }
+
+  private problem(text: string): void {
+    this.problems.push(text);
+    this.world.journal.incident(`problem: ${text}`);
+    this.options.log(`${this.world.journal.time(Date.now())} problem: ${text}`);
+  }
+}

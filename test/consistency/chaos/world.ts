@@ -1,0 +1,76 @@
+import type { RabbitMqServer, RedisServer, SqlServer } from '../../support/servers';
+import { startMariadb, startMysql, startRabbitmq, startRedis } from '../../support/servers';
+import { Keeper } from '../../support/servers/keeper';
+import { App } from './app';
+import { Journal } from './journal';
+import { SCHEMA } from './tables';
+import { TcpProxy } from './tcp-proxy';
+
+export type SqlKind = 'mysql' | 'mariadb';
+
+/** The servers, the links of the app to them, and what happened. */
+export class World {
+  readonly journal = new Journal();
+  private readonly apps: App[] = [];
+
+  private constructor(
+    readonly sql: SqlServer,
+    readonly redis: RedisServer,
+    readonly rabbit: RabbitMqServer | undefined,
+    readonly links: { readonly sql: TcpProxy; readonly redis: TcpProxy; readonly rabbit?: TcpProxy },
+    readonly keeper: Keeper,
+  ) {}
+
+  static async open(kind: SqlKind, options: { rabbit: boolean }): Promise<World> {
+    const startSql = kind === 'mysql' ? startMysql : startMariadb;
+    const durable = ['--sync-binlog=1', '--innodb-flush-log-at-trx-commit=1'];
+    const started = await Promise.allSettled([
+      startSql({ args: durable }),
+      // Loses up to a second when it is killed, as most of them do.
+      startRedis({ args: ['--appendonly', 'yes', '--appendfsync', 'everysec'] }),
+      options.rabbit ? startRabbitmq() : undefined,
+    ]);
+    const [sql, redis, rabbit] = started;
+    if (sql.status === 'rejected' || redis.status === 'rejected' || rabbit.status === 'rejected') {
+      const failed = started.find((each) => each.status === 'rejected');
+      await Promise.all(
+        started.map((each) => (each.status === 'fulfilled' ? each.value?.dispose() : undefined)),
+      );
+      throw failed?.reason;
+    }
+    await sql.value.query(SCHEMA);
+    const links = {
+      sql: await TcpProxy.open(sql.value.port),
+      redis: await TcpProxy.open(redis.value.port),
+      ...(rabbit.value ? { rabbit: await TcpProxy.open(rabbit.value.port) } : {}),
+    };
+    return new World(sql.value, redis.value, rabbit.value, links, Keeper.open('chaos'));
+  }
+
+  /** An app that reaches the servers over the links. Not started yet. */
+  async app(label = 'app', retry = false): Promise<App> {
+    const { links, rabbit } = this;
+    const app = await App.open(
+      this.keeper,
+      {
+        name: 'chaos',
+        mysqlPort: links.sql.port,
+        redisPort: links.redis.port,
+        amqpUrl:
+          retry && rabbit && links.rabbit
+            ? rabbit.url.replace(`:${rabbit.port}/`, `:${links.rabbit.port}/`)
+            : undefined,
+      },
+      label,
+    );
+    this.apps.push(app);
+    return app;
+  }
+
+  async dispose(): Promise<void> {
+    await Promise.all(this.apps.map((app) => app.dispose()));
+    await Promise.all([this.links.sql.close(), this.links.redis.close(), this.links.rabbit?.close()]);
+    await Promise.all([this.sql.dispose(), this.redis.dispose(), this.rabbit?.dispose()]);
+    await this.keeper.end();
+  }
+}
