@@ -1,7 +1,7 @@
 import { fileNumber } from '../binlog/position';
 
 /** A row number above that of any row: of what concerns a table as a whole, after all rows of its transaction. */
-export const AFTER_ALL_ROWS = 9_999_999_999;
+const AFTER_ALL_ROWS = 9_999_999_999;
 
 /**
  * A change's place in the history of its source, as a string that compares in the order of the changes: the epoch,

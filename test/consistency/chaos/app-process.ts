@@ -56,11 +56,6 @@ async function main(): Promise<void> {
 }
 
 function optionsOf({ name, mysqlPort, redisPort, amqpUrl }: AppSettings): CacheflowOptions & CacheflowExtras {
-  const retry = {
-    enable: true,
-    backoffMillis: 200,
-    mq: { url: amqpUrl, exchange: 'chaos', queue: 'chaos.retry' },
-  };
   return {
     name,
     mysql: { port: mysqlPort, user: 'root', password: '', ...ROW_FORMAT },
@@ -69,7 +64,9 @@ function optionsOf({ name, mysqlPort, redisPort, amqpUrl }: AppSettings): Cachef
     watchdogMillis: 5_000,
     reconnect: { minMillis: 50, maxMillis: 1_000 },
     handlers: { concurrency: 256, queueSize: 2_000 },
-    ...(amqpUrl === undefined ? {} : { retry }),
+    ...(amqpUrl === undefined
+      ? {}
+      : { retry: { backoffMillis: 200, mq: { url: amqpUrl, exchange: 'chaos', queue: 'chaos.retry' } } }),
   };
 }
 
