@@ -81,10 +81,10 @@ it('lists what the server lacks also when the Redis options are unusable', async
   expect(error.faults.map(({ subject }) => subject)).toEqual(['redis', 'tables[0] (shop.users)']);
 });
 
-it('says what to install when nestjs-redis is not installed', () => {
+it('says what to install when optional peers are not installed', () => {
   const folder = mkdtempSync(join(tmpdir(), 'cacheflow-without-peer-'));
   try {
-    linkPackages(folder, (name) => name !== '@liaoliaots');
+    linkPackages(folder, (name) => name !== '@liaoliaots' && name !== '@golevelup');
     cpSync(join(ROOT, '.build/lib'), join(folder, 'lib'), { recursive: true });
     cpSync(join(__dirname, 'fixtures/missing-peer.cjs'), join(folder, 'boot.cjs'));
     const { stdout, stderr } = spawnSync(process.execPath, ['boot.cjs'], { cwd: folder, encoding: 'utf8' });
@@ -93,6 +93,11 @@ it('says what to install when nestjs-redis is not installed', () => {
       subject: 'redis.namespace',
       problem: 'the package @liaoliaots/nestjs-redis is not installed',
       fix: 'npm install @liaoliaots/nestjs-redis, or give `redis` connection options',
+    });
+    expect(JSON.parse(stdout)).toContainEqual({
+      subject: 'retry.mq',
+      problem: 'the package @golevelup/nestjs-rabbitmq is not installed',
+      fix: 'npm install @golevelup/nestjs-rabbitmq, or leave `retry.mq` out, so that commands are tried again in place',
     });
   } finally {
     rmSync(folder, { recursive: true });

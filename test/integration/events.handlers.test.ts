@@ -345,7 +345,11 @@ describeEachSql('@OnBinlog', { schema: SCHEMA }, (stage) => {
     expect(pauses[0]).toBeGreaterThanOrEqual(29);
     expect(pauses[1]).toBeGreaterThanOrEqual(59);
 
-    expect(app.errors).toHaveLength(1);
+    // It is told as a failure, and as the dead letter that it becomes.
+    expect(app.errors.map(({ code }) => code)).toEqual(['CACHEFLOW_HANDLER_FAILED', 'CACHEFLOW_DEAD_LETTER']);
+    expect(await app.cacheflow.deadLetters.list()).toMatchObject([
+      { kind: 'handler', table: 'shop.orders', reason: 'RangeError', attempts: 3 },
+    ]);
     const [error] = app.errors as HandlerFailedError[];
     expect(error).toBeInstanceOf(HandlerFailedError);
     expect(error).toMatchObject({ handler: 'Listener.onOrder', attempts: 3, table: 'shop.orders' });
@@ -353,7 +357,7 @@ describeEachSql('@OnBinlog', { schema: SCHEMA }, (stage) => {
     expect(error?.cause).toBeInstanceOf(RangeError);
     expect(app.log.join('\n')).toContain('Listener.onOrder failed 3 times');
     expect(app.log.join('\n')).not.toContain('secret');
-    expect(app.cacheflow.status().counters).toMatchObject({ handlerFailures: 1, errors: 1, events: 3 });
+    expect(app.cacheflow.status().counters).toMatchObject({ handlerFailures: 1, errors: 2, events: 3 });
     await waitFor(
       () => app.cacheflow.status().checkpoint?.offset === app.cacheflow.status().position?.offset,
     );

@@ -46,6 +46,10 @@ describe('a broker', () => {
       backoffMillis: 1_000,
       maxBackoffMillis: 1_000,
     });
+    // RabbitMQ writes the names of quorum queues to disk half a second late: these are older than that afterwards.
+    const first = parked();
+    await service.park([first], never);
+    await waitFor(() => executor.hasAll([first]));
     const commands = manyParked(300);
     await service.park(commands, never);
     await rabbit.kill();
@@ -53,7 +57,7 @@ describe('a broker', () => {
     expect(errors.some((error) => error instanceof RetryUnavailableError)).toBe(true);
     await rabbit.start();
     await waitFor(() => executor.hasAll(commands), { timeoutMillis: 60_000 });
-    await waitFor(() => service.counters.retried >= commands.length);
+    await waitFor(() => service.counters.retried > commands.length);
   });
 
   it('that is killed while messages move between its queues loses none of them', async () => {

@@ -24,9 +24,12 @@ export class BrokerDeadLetters implements DeadLetters {
   async list({ limit = 100 }: { limit?: number } = {}): Promise<DeadLetter[]> {
     const letters: DeadLetter[] = [];
     await this.look(async (message) => {
+      // All are looked at: what was put back earlier stands behind younger ones.
       letters.push(deadLetterOf(message));
-      return letters.length < limit;
+      if (letters.length >= 2 * limit + 100) keepOldest(letters, limit);
+      return true;
     }, limit > 0);
+    keepOldest(letters, limit);
     return letters;
   }
 
@@ -62,7 +65,7 @@ export class BrokerDeadLetters implements DeadLetters {
     return found.size;
   }
 
-  /** Shows each message until `visit` says no; what was not acknowledged then goes back to its place. */
+  /** Shows each message until `visit` says no; what was not acknowledged then goes back into the queue. */
   private async look(
     visit: (message: AmqpMessage, channel: AmqpChannel, signal: AbortSignal) => Promise<boolean>,
     any: boolean,
@@ -93,4 +96,9 @@ export class BrokerDeadLetters implements DeadLetters {
       }
     });
   }
+}
+
+function keepOldest(letters: DeadLetter[], limit: number): void {
+  letters.sort((a, b) => a.deadAt.getTime() - b.deadAt.getTime());
+  letters.splice(limit);
 }

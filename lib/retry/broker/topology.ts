@@ -8,7 +8,7 @@ const DEFAULT_QUEUE = 'cacheflow.retry';
  * Set, because RabbitMQ 4 has a limit of its own (20) and earlier versions have none.
  */
 const WORK_DELIVERIES = 100;
-/** The dead letters are only looked at; a limit keeps what is put back at its place. */
+/** Dead letters are looked at as often as one likes; with the limit of RabbitMQ 4 the 21st look would drop them. */
 const DEAD_DELIVERIES = 1_000_000_000;
 
 /** Where a message goes. */
