@@ -6,7 +6,8 @@ import { runChaos } from './chaos/run';
 // The short form of `npm run chaos`: promises 1, 2 and 3 under load, with servers, links and the app failing.
 
 const SECONDS = 25;
-const SEED = 3;
+/** One that begins with the faults that have most to break: Redis, app and source killed, Redis taken back in time. */
+const SEED = 2260;
 
 describe.each(['mysql', 'mariadb'] as const)('chaos on %s', (server) => {
   it('loses no change and leaves no stale key', { timeout: 240_000 }, async () => {

@@ -55,6 +55,10 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     await redis.start();
     await checkpointed();
   },
+  'redis-crash': async ({ data, random, checkpointed }) => {
+    await data.crash(random.int(300, 1_000));
+    await checkpointed();
+  },
   // The checkpoint lies in the same Redis: the app has to notice before it may die.
   'redis-rewind': async ({ data, check, checkpointed }) => {
     await check();

@@ -1,5 +1,6 @@
-import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { RedisServer } from '../../support/servers';
 
 const SNAPSHOT_MILLIS = 8_000;
@@ -27,8 +28,18 @@ export class RedisData {
     if (this.snapshots.length > SNAPSHOTS_KEPT) await rm(this.snapshots.shift() ?? '', { force: true });
   }
 
-  get hasSnapshot(): boolean {
-    return this.snapshots.length > 0;
+  /**
+   * Redis is gone at once, together with what it wrote in the last `millis`: a machine that fails with
+   * `appendfsync everysec`. A SIGKILL alone loses nothing, because the kernel has the writes by then.
+   */
+  async crash(millis: number): Promise<void> {
+    const log = await this.appendedLog();
+    const { size } = await stat(log);
+    await sleep(millis);
+    await this.redis.kill();
+    // A log that was rewritten meanwhile is another file.
+    if ((await this.appendedLog()) === log) await truncate(log, size);
+    await this.redis.start();
   }
 
   /** Redis is gone at once and comes back with the oldest state that was put aside. */
@@ -50,6 +61,13 @@ export class RedisData {
     await this.redis.kill();
     await this.clear();
     await this.redis.start();
+  }
+
+  /** The file that is being appended to. */
+  private async appendedLog(): Promise<string> {
+    const folder = join(this.redis.dataDir, 'appendonlydir');
+    const numbers = (await readdir(folder)).flatMap((name) => /\.(\d+)\.incr\.aof$/.exec(name)?.[1] ?? []);
+    return join(folder, `appendonly.aof.${Math.max(...numbers.map(Number))}.incr.aof`);
   }
 
   private async clear(): Promise<void> {

@@ -26,7 +26,7 @@ export class World {
     const durable = ['--sync-binlog=1', '--innodb-flush-log-at-trx-commit=1'];
     const started = await Promise.allSettled([
       startSql({ args: durable }),
-      // Loses up to a second when it is killed, as most of them do.
+      // Loses up to a second when its machine fails, as most of them do.
       startRedis({ args: ['--appendonly', 'yes', '--appendfsync', 'everysec'] }),
       options.rabbit ? startRabbitmq() : undefined,
     ]);
