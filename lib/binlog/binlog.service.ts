@@ -17,6 +17,7 @@ import { AppliedPosition } from '../pipeline/applied-position';
 import { ChangePipeline } from '../pipeline/change-pipeline';
 import { ChangeQueue } from '../pipeline/change-queue';
 import { lookAtSource } from '../preflight/preflight';
+import { isCluster } from '../redis/redis-client';
 import { RedisConnection } from '../redis/redis-connection';
 import { claimEpoch } from '../redis/epoch';
 import { RedisGate } from '../redis/redis-gate';
@@ -227,6 +228,8 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
         verify: (signal) => this.gate.run(signal, () => this.guard.verify()),
       },
       abandon: () => pipeline.abandon(),
+      // In a cluster the checkpoint is on one master, and what another one loses is lost.
+      checkpointGoesBack: config.checkpoint === 'redis' && !isCluster(this.redis.client),
       lagMillis: () => lagOf({ tail, position, queue }).millis,
       projection: (table, place) =>
         this.events.wants(table) ? undefined : this.strategy.columnsNeeded(table, place),

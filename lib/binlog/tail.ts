@@ -47,6 +47,8 @@ export interface TailContext {
   readonly cache: TailCache;
   /** How far the applied changes are behind, in milliseconds. */
   lagMillis(): number;
+  /** Whether a Redis that goes back takes the checkpoint with it, so that what it lost is read again. */
+  readonly checkpointGoesBack: boolean;
   /** Drops what was read and not applied. */
   abandon(): void;
   /** The columns that somebody needs of the rows read at this place; undefined stands for all. */
@@ -92,6 +94,8 @@ export class Tail {
   /** How often the stored checkpoint had to be gone on from: at the start, and whenever Redis has gone back. */
   private rewinds = 1;
   private rewindsDone = 0;
+  /** The epoch of what was read last. */
+  private epoch = 0;
   /** Nothing was read yet from the place that the options name. */
   private isFirstStart = false;
   private breakStream: ((error: Error) => void) | undefined;
@@ -309,9 +313,12 @@ export class Tail {
 
     const stored = useStored ? await this.loadCheckpoint() : undefined;
     const known = stored ?? position.value;
-    if (useStored && known) this.lost ??= await findGap(control, server, known, this.ended);
+    // Without a position before, a flush was still waiting, which has gone through meanwhile.
+    if ((useStored || !before) && known) this.lost ??= await findGap(control, server, known, this.ended);
     if (this.lost !== undefined && config.onPositionLost === 'fail') throw this.positionLost(this.lost);
-    const ended = this.lost === undefined ? 0 : (known?.epoch ?? 0);
+    const epochBefore = Math.max(known?.epoch ?? 0, this.epoch);
+    // A Redis that was emptied or has gone back must not make epochs begin anew.
+    const ended = this.lost === undefined ? epochBefore - 1 : epochBefore;
     const epoch = await cache.beginEpoch(server.identity, ended, this.ended);
     const flush = this.reasonToFlush(useStored, stored, epoch.isFirst);
     await (useStored ? cache.accept(this.ended) : cache.verify(this.ended));
@@ -338,6 +345,7 @@ export class Tail {
     else if (!known && config.startAt === 'latest') await this.saveStart();
     this.isFirstStart = flush === undefined && !known;
     this.rewindsDone = rewinds;
+    this.epoch = epoch.number;
     this.lost = undefined;
     return { ...start, position: place };
   }
@@ -349,9 +357,16 @@ export class Tail {
     isFirst: boolean,
   ): CacheflowError | undefined {
     if (this.lost !== undefined) return this.positionLost(this.lost);
-    if (!useStored || stored) return undefined;
-    const wasStreaming = this.context.position.value !== undefined;
-    if (!wasStreaming && (isFirst || this.context.config.startAt !== 'latest')) return undefined;
+    if (!useStored) return undefined;
+    const hasGoneBack = this.rewinds > 1;
+    if (stored) {
+      if (!hasGoneBack || this.context.checkpointGoesBack) return undefined;
+      return new RedisRewoundError(
+        'The checkpoint did not go back together with Redis, so that nobody knows what was lost: all keys of the ' +
+          'watched tables are removed',
+      );
+    }
+    if (!hasGoneBack && (isFirst || this.context.config.startAt !== 'latest')) return undefined;
     return new CheckpointFailedError(
       'The checkpoint is gone (Redis was emptied or has evicted it, or somebody deleted it): nobody knows which keys ' +
         'are right, and all keys of the watched tables are removed. Use a maxmemory-policy that evicts no keys without a TTL',
@@ -369,7 +384,9 @@ export class Tail {
     keeper.reset();
     // By GTID what is not executed yet will be read; by file and offset it may be committed but not yet visible.
     if (!(server.gtid && server.flavor === 'mysql')) await sleep(VISIBLE_AFTER_MILLIS, this.ended);
-    const { file, offset } = place;
+    // The next transaction begins at the place itself, and is newer than the flush.
+    const { file } = place;
+    const offset = Math.max(0, place.offset - 1);
     const flush = { kind: 'flush', table: undefined, position: { file, offset } } as const;
     queue.push({ items: [flush], bytes: 0, end: place, gtid: undefined });
   }
