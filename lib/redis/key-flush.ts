@@ -3,6 +3,7 @@ import { escapePattern } from '../strategy/key-template';
 import { isOwnKey } from './own-keys';
 import type { RedisClient } from './redis-client';
 import { isCluster } from './redis-client';
+import { mastersOf } from './masters';
 import { replyError, writeKeys } from './redis-writer';
 import { canHaveRecord, keyOfRecord } from './versioned-write';
 
@@ -74,17 +75,4 @@ async function remove(
   });
   for (const { message } of refusals.values()) throw replyError(message);
   return keys.length;
-}
-
-/** Rejects while not all masters are connected, because the keys of the others would stay. */
-async function mastersOf(client: RedisClient): Promise<Redis[]> {
-  if (!isCluster(client)) return [client];
-  // Asked first: a cluster that was not used yet connects at its first command.
-  const info = String(await client.cluster('INFO'));
-  const masters = client.nodes('master');
-  const size = Number(/^cluster_size:(\d+)/m.exec(info)?.[1]);
-  if (masters.length >= size) return masters;
-  // ioredis connects to a master that came back only once a command for one of its keys went astray.
-  client.refreshSlotsCache();
-  throw new Error(`Only ${masters.length} of ${size} masters are connected`);
 }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { CACHEFLOW_NAME } from '../cacheflow.constants';
 import { RedisRewoundError } from '../errors/redis.errors';
+import { mastersOf } from './masters';
 import { counterKey } from './own-keys';
 import type { RedisClient } from './redis-client';
 import { isCluster } from './redis-client';
@@ -156,11 +157,9 @@ export class RewindGuard {
   }
 }
 
-/** The run ids of all masters of a cluster. */
+/** The run ids of all masters. */
 async function runIds(client: RedisClient): Promise<Set<string>> {
-  if (!isCluster(client)) return new Set([await runId(client)]);
-  await client.cluster('INFO');
-  return new Set(await Promise.all(client.nodes('master').map(runId)));
+  return new Set(await Promise.all((await mastersOf(client)).map(runId)));
 }
 
 /** What tells one run of a server from the next; empty where the user may not ask. */
