@@ -86,8 +86,13 @@ describeEachSql('a Redis that went back', { schema: SCHEMA }, (stage) => {
     await saved(app, stage.redis);
     expect(await stage.redis.mget(keys)).toEqual([null, item(1, 2), 'cached', null]);
 
+    const { written } = app.cacheflow.status().counters;
     await restartFrom(stage.redisServer, snapshot);
     await change(stage, 2, 3);
+    // The writes themselves notice it, before anybody asks.
+    await waitFor(() => rewinds(app) > 0 || app.cacheflow.status().counters.written > written, {
+      message: 'the next round',
+    });
     await app.cacheflow.caughtUp();
     expect(await stage.redis.mget(keys)).toEqual([null, item(1, 2), null, item(2, 3)]);
     expect(rewinds(app)).toBe(1);

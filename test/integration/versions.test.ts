@@ -184,7 +184,8 @@ describe('a versioned write', () => {
 
     // The count is the last of all, also when the script has to be sent again.
     await redis.script('FLUSH');
-    const monitor = await redis.duplicate().monitor();
+    const monitor = await redis.monitor();
+    monitor.on('error', () => undefined);
     onTestFinished(() => monitor.disconnect());
     const seen: string[] = [];
     monitor.on('monitor', (_time: string, args: string[]) =>
@@ -263,7 +264,8 @@ describe('a versioned write', () => {
 
 const SCHEMA = `
   CREATE DATABASE shop;
-  CREATE TABLE shop.items (id INT PRIMARY KEY, n INT);`;
+  CREATE TABLE shop.items (id INT PRIMARY KEY, n INT);
+  CREATE TABLE shop.bulk (id INT PRIMARY KEY, text MEDIUMTEXT);`;
 const ITEMS: TableOptions = { db: 'shop', table: 'items', strategy: 'write-through' };
 const value = (id: number, n: number): string => JSON.stringify({ id, n });
 
@@ -274,7 +276,8 @@ function storeAt(checkpoint: Checkpoint | undefined): CheckpointStore {
 
 /** Every value that is written from now on, whoever does it, as `key value`. */
 async function watchSets(stage: Stage): Promise<string[]> {
-  const monitor = await stage.redis.duplicate().monitor();
+  const monitor = await stage.redis.monitor();
+  monitor.on('error', () => undefined);
   onTestFinished(() => monitor.disconnect());
   const seen: string[] = [];
   monitor.on('monitor', (_time: string, args: string[]) => {
@@ -291,20 +294,29 @@ async function settled(stage: Stage, seen: string[]): Promise<string[]> {
 }
 
 describeEachSql('two tails of one name', { schema: SCHEMA }, (stage) => {
+  /** Each in a batch of its own, also when it is read again. */
   async function change(): Promise<void> {
-    await stage.sql.query('DELETE FROM shop.items');
-    await stage.sql.query('INSERT INTO shop.items VALUES (1, 0), (2, 0), (3, 0), (4, 0)');
-    for (let n = 1; n <= 5; n++) await stage.sql.query('UPDATE shop.items SET n = ? WHERE id = 1', [n]);
-    await stage.sql.query('DELETE FROM shop.items WHERE id = 2; DELETE FROM shop.items WHERE id = 3');
-    await stage.sql.query('INSERT INTO shop.items VALUES (3, 9)');
-    await stage.sql.query('UPDATE shop.items SET id = 5 WHERE id = 4');
+    const statements = [
+      'DELETE FROM shop.items',
+      'INSERT INTO shop.items VALUES (1, 0), (2, 0), (3, 0), (4, 0)',
+      ...[1, 2, 3, 4, 5].map((n) => `UPDATE shop.items SET n = ${n} WHERE id = 1`),
+      'DELETE FROM shop.items WHERE id = 2',
+      'DELETE FROM shop.items WHERE id = 3',
+      'INSERT INTO shop.items VALUES (3, 9)',
+      'UPDATE shop.items SET id = 5 WHERE id = 4',
+    ];
+    for (const statement of statements) {
+      await stage.sql.query(statement);
+      await stage.sql.query("REPLACE INTO shop.bulk VALUES (1, REPEAT('x', 1100000))");
+    }
   }
+  const BULK: TableOptions = { db: 'shop', table: 'bulk' };
   const keys = [1, 2, 3, 4, 5].map((id) => `shop:items:${id}`);
   const right = [value(1, 5), null, value(3, 9), null, value(5, 0)];
 
   it('never show an older value when one of them comes an hour late', async () => {
     await stage.sql.query('DELETE FROM shop.items');
-    const options = { tables: [{ ...ITEMS, ttlSeconds: 600 }] };
+    const options = { tables: [{ ...ITEMS, ttlSeconds: 600 }, BULK] };
     const late = await stage.spawn(stage.options(options));
     await late.caughtUp();
     late.child.kill('SIGSTOP');
@@ -324,17 +336,17 @@ describeEachSql('two tails of one name', { schema: SCHEMA }, (stage) => {
 
   it('never show an older value when one of them begins far behind, nor when a batch comes again', async () => {
     await stage.sql.query('DELETE FROM shop.items');
-    const first = await stage.app({ tables: [ITEMS] });
+    const first = await stage.app({ tables: [ITEMS, BULK] });
     const start = first.cacheflow.status().position;
     await change();
     await first.cacheflow.caughtUp();
     const seen = await watchSets(stage);
-    const behind = await stage.app({ tables: [ITEMS], checkpoint: storeAt(start) });
+    const behind = await stage.app({ tables: [ITEMS, BULK], checkpoint: storeAt(start) });
     expect(behind.cacheflow.status().counters.changes).toBeGreaterThan(10);
     // The same once more, by an app that was set back.
     await first.close();
     await stage.redis.set('cacheflow:default:checkpoint', JSON.stringify(start));
-    await stage.app({ tables: [ITEMS] });
+    await stage.app({ tables: [ITEMS, BULK] });
     const sets = await settled(stage, seen);
     expect(sets.filter((line) => !right.includes(line.slice(line.indexOf(' ') + 1)))).toEqual([]);
     expect(await stage.redis.mget(keys)).toEqual(right);
