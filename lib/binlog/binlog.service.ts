@@ -18,6 +18,7 @@ import { ChangePipeline } from '../pipeline/change-pipeline';
 import { ChangeQueue } from '../pipeline/change-queue';
 import { VisibilityBarrier } from '../pipeline/visibility-barrier';
 import { lookAtSource } from '../preflight/preflight';
+import { isCluster } from '../redis/redis-client';
 import { RedisConnection } from '../redis/redis-connection';
 import { claimEpoch } from '../redis/epoch';
 import { RedisGate } from '../redis/redis-gate';
@@ -247,6 +248,8 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
         verify: (signal) => this.gate.run(signal, () => this.guard.verify()),
       },
       abandon: () => pipeline.abandon(),
+      // In a cluster the checkpoint is on one master, and what another one loses is lost.
+      checkpointGoesBack: config.checkpoint === 'redis' && !isCluster(this.redis.client),
       lagMillis: () => lagOf({ tail, position, queue }).millis,
       projection: (table, place) =>
         this.events.wants(table) ? undefined : this.strategy.columnsNeeded(table, place),

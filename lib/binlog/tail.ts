@@ -50,6 +50,8 @@ export interface TailContext {
   readonly cache: TailCache;
   /** How far the applied changes are behind, in milliseconds. */
   lagMillis(): number;
+  /** Whether a Redis that goes back takes the checkpoint with it, so that what it lost is read again. */
+  readonly checkpointGoesBack: boolean;
   /** Drops what was read and not applied. */
   abandon(): void;
   /** The columns that somebody needs of the rows read at this place; undefined stands for all. */
@@ -97,6 +99,8 @@ export class Tail {
   /** How often the stored checkpoint had to be gone on from: at the start, and whenever Redis has gone back. */
   private rewinds = 1;
   private rewindsDone = 0;
+  /** The epoch of what was read last. */
+  private epoch = 0;
   /** Nothing was read yet from the place that the options name. */
   private isFirstStart = false;
   private breakStream: ((error: Error) => void) | undefined;
@@ -325,9 +329,12 @@ export class Tail {
 
     const stored = useStored ? await this.loadCheckpoint() : undefined;
     const known = stored ?? position.value;
-    if (useStored && known) this.lost ??= await findGap(control, server, known, this.ended);
+    // Without a position before, a flush was still waiting, which has gone through meanwhile.
+    if ((useStored || !before) && known) this.lost ??= await findGap(control, server, known, this.ended);
     if (this.lost !== undefined && config.onPositionLost === 'fail') throw this.positionLost(this.lost);
-    const ended = this.lost === undefined ? 0 : (known?.epoch ?? 0);
+    const epochBefore = Math.max(known?.epoch ?? 0, this.epoch);
+    // A Redis that was emptied or has gone back must not make epochs begin anew.
+    const ended = this.lost === undefined ? epochBefore - 1 : epochBefore;
     const epoch = await cache.beginEpoch(server.identity, ended, this.ended);
     const flush = this.reasonToFlush(useStored, stored, epoch.isFirst);
     await (useStored ? cache.accept(this.ended) : cache.verify(this.ended));
@@ -354,6 +361,7 @@ export class Tail {
     else if (!known && config.startAt === 'latest') await this.saveStart();
     this.isFirstStart = flush === undefined && !known;
     this.rewindsDone = rewinds;
+    this.epoch = epoch.number;
     this.lost = undefined;
     return { ...start, position: place };
   }
@@ -366,15 +374,16 @@ export class Tail {
   ): CacheflowError | undefined {
     if (this.lost !== undefined) return this.positionLost(this.lost);
     if (!useStored) return undefined;
-    const hasRewound = this.rewinds > 1;
-    if (hasRewound && this.context.cache.hasRetried()) {
+    const hasGoneBack = this.rewinds > 1;
+    if (stored) {
+      const { cache, checkpointGoesBack } = this.context;
+      if (!hasGoneBack || (checkpointGoesBack && !cache.hasRetried())) return undefined;
       return new RedisRewoundError(
-        'Redis has lost commands that were done by a retry, which the stream does not repeat: all keys of the watched ' +
-          'tables are removed',
+        'Reading the stream again does not bring back all that Redis has lost (the checkpoint did not go back with it, or ' +
+          'retries were done since): all keys of the watched tables are removed',
       );
     }
-    if (stored) return undefined;
-    if (!hasRewound && (isFirst || this.context.config.startAt !== 'latest')) return undefined;
+    if (!hasGoneBack && (isFirst || this.context.config.startAt !== 'latest')) return undefined;
     return new CheckpointFailedError(
       'The checkpoint is gone (Redis was emptied or has evicted it, or somebody deleted it): nobody knows which keys ' +
         'are right, and all keys of the watched tables are removed. Use a maxmemory-policy that evicts no keys without a TTL',
@@ -392,7 +401,9 @@ export class Tail {
     keeper.reset();
     // By GTID what is not executed yet will be read; by file and offset it may be committed but not yet visible.
     if (!(server.gtid && server.flavor === 'mysql')) await sleep(VISIBLE_AFTER_MILLIS, this.ended);
-    const { file, offset } = place;
+    // The next transaction begins at the place itself, and is newer than the flush.
+    const { file } = place;
+    const offset = Math.max(0, place.offset - 1);
     const flush = { kind: 'flush', table: undefined, position: { file, offset } } as const;
     queue.push({ items: [flush], bytes: 0, end: place, gtid: undefined });
   }

@@ -4,9 +4,13 @@ import type { RewindGuard } from '../redis/rewind-guard';
 import type { Checkpoint, CheckpointStore } from './checkpoint.store';
 import { checkpointFromJson } from './checkpoint-json';
 
-/** KEYS: checkpoint, counter; ARGV: checkpoint, the last count that was acknowledged. */
+/**
+ * KEYS: checkpoint, counter; ARGV: checkpoint, the last count that was acknowledged, the run id that the server must
+ * have, or ''.
+ */
 const SAVE = `
 if tonumber(redis.call('GET', KEYS[2]) or '-1') < tonumber(ARGV[2]) then return 0 end
+if ARGV[3] ~= '' and not string.find(redis.call('INFO', 'server'), 'run_id:' .. ARGV[3], 1, true) then return 0 end
 redis.call('SET', KEYS[1], ARGV[1])
 return 1
 `;
@@ -27,10 +31,13 @@ export class RedisCheckpointStore implements CheckpointStore {
 
   /** Never over the checkpoint of a Redis that has gone back: that one tells from where to apply again. */
   async save(name: string, checkpoint: Checkpoint): Promise<void> {
-    const { counter, count } = this.guard;
+    const { counter, count, uncountedOn } = this.guard;
     const json = JSON.stringify(checkpoint);
-    if (counter === undefined || count === 0) await this.client.set(checkpointKey(name), json);
-    else if ((await this.client.eval(SAVE, 2, checkpointKey(name), counter, json, count)) === 0)
-      this.guard.fail();
+    if (counter === undefined) {
+      await this.client.set(checkpointKey(name), json);
+      return;
+    }
+    const saved = await this.client.eval(SAVE, 2, checkpointKey(name), counter, json, count, uncountedOn);
+    if (saved === 0) this.guard.fail();
   }
 }

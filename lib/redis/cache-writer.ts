@@ -38,8 +38,9 @@ export class CacheWriter {
   private async send(writes: CacheWrites, signal: AbortSignal): Promise<Refusals> {
     try {
       return await this.gate.run(signal, async () => {
+        const { era } = this.guard;
         const { refusals, counted } = await writeKeys(this.redis.client, writes);
-        await this.guard.acknowledge(counted);
+        await this.guard.acknowledge(counted, era);
         return refusals;
       });
     } catch (cause) {

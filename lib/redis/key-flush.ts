@@ -3,6 +3,7 @@ import { escapePattern } from '../strategy/key-template';
 import { isOwnKey } from './own-keys';
 import type { RedisClient } from './redis-client';
 import { isCluster } from './redis-client';
+import { mastersOf } from './masters';
 import { replyError, writeKeys } from './redis-writer';
 import { canHaveRecord, keyOfRecord } from './versioned-write';
 
@@ -30,13 +31,18 @@ export async function flushPatterns(
     for (const { pattern, version } of patterns) {
       // SCAN knows nothing of the client's key prefix, everything else adds it.
       const physical = escapePattern(prefix) + pattern;
-      for await (const keys of scan(node, physical, prefix)) {
+      for await (const found of scan(node, physical, prefix)) {
+        // A record stays: it is what keeps an older change out.
+        const keys = found.filter((name) => keyOfRecord(name, prefix) === undefined);
         onRemoved(await remove(client, keys, version));
       }
       if (version === undefined) continue;
       // The value may have expired while its record says that an older change may be written.
-      for await (const keys of scan(node, `${escapePattern(prefix)}cf:*${pattern}*`, prefix)) {
-        await remove(client, keys, version);
+      for (const record of [`cf:{${physical}}`, `cf:${pattern}`]) {
+        for await (const found of scan(node, escapePattern(prefix) + record, prefix)) {
+          const keys = found.map((name) => keyOfRecord(name, prefix)).filter((key) => key !== undefined);
+          await remove(client, keys, version);
+        }
       }
     }
   }
@@ -55,12 +61,10 @@ async function* scan(node: Redis, pattern: string, prefix: string): AsyncGenerat
 /** Resolves with how many keys it were. */
 async function remove(
   client: RedisClient,
-  found: readonly string[],
+  keys: readonly string[],
   version: string | undefined,
 ): Promise<number> {
   const prefix = client.options.keyPrefix ?? '';
-  const keys =
-    version === undefined ? found : [...new Set(found.map((key) => keyOfRecord(key, prefix) ?? key))];
   const leavesVersion = (key: string): boolean =>
     version !== undefined && (!isCluster(client) || canHaveRecord(key, prefix));
   const { refusals } = await writeKeys(client, {
@@ -71,17 +75,4 @@ async function remove(
   });
   for (const { message } of refusals.values()) throw replyError(message);
   return keys.length;
-}
-
-/** Rejects while not all masters are connected, because the keys of the others would stay. */
-async function mastersOf(client: RedisClient): Promise<Redis[]> {
-  if (!isCluster(client)) return [client];
-  // Asked first: a cluster that was not used yet connects at its first command.
-  const info = String(await client.cluster('INFO'));
-  const masters = client.nodes('master');
-  const size = Number(/^cluster_size:(\d+)/m.exec(info)?.[1]);
-  if (masters.length >= size) return masters;
-  // ioredis connects to a master that came back only once a command for one of its keys went astray.
-  client.refreshSlotsCache();
-  throw new Error(`Only ${masters.length} of ${size} masters are connected`);
 }

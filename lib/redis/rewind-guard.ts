@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { CACHEFLOW_NAME } from '../cacheflow.constants';
 import { RedisRewoundError } from '../errors/redis.errors';
+import { mastersOf } from './masters';
 import { counterKey } from './own-keys';
 import type { RedisClient } from './redis-client';
 import { isCluster } from './redis-client';
@@ -20,7 +21,9 @@ const COUNTER_SECONDS = 7 * 24 * 60 * 60;
 @Injectable()
 export class RewindGuard {
   private readonly instance = randomUUID();
-  private acknowledged = 0;
+  private acknowledged = -1;
+  /** How often `begin` was called: a round that was sent before the last call tells nothing any more. */
+  private beginnings = 0;
   /** Set while Redis does not count (it is out of memory): the server that has to be the same afterwards. */
   private uncounted: string | undefined;
   private masters: ReadonlySet<string> = new Set();
@@ -44,9 +47,19 @@ export class RewindGuard {
     return isCluster(client) ? undefined : this.keyOf(client);
   }
 
-  /** The last count that Redis acknowledged. */
+  /** The last count that Redis acknowledged; -1 before the first one. */
   get count(): number {
     return this.acknowledged;
+  }
+
+  /** The run id of the server that took writes without counting them; '' while all are counted. */
+  get uncountedOn(): string {
+    return this.uncounted ?? '';
+  }
+
+  /** To be taken before a round is sent, and given to `acknowledge`. */
+  get era(): number {
+    return this.beginnings;
   }
 
   /** Takes Redis as it is now for the truth. Rejects when Redis is out of reach. */
@@ -61,11 +74,12 @@ export class RewindGuard {
         this.acknowledged = await client.incr(key);
       } catch (cause) {
         if (!isRefusal(cause)) throw cause;
-        this.acknowledged = 0;
+        this.acknowledged = -1;
         this.uncounted = await runId(client);
       }
       if (this.acknowledged > 0) await client.expire(key, COUNTER_SECONDS);
     }
+    this.beginnings++;
     this.rewound = false;
   }
 
@@ -81,7 +95,8 @@ export class RewindGuard {
    *
    * @throws RedisRewoundError when writes before it were lost
    */
-  async acknowledge(counted: number | Error | undefined): Promise<void> {
+  async acknowledge(counted: number | Error | undefined, era: number): Promise<void> {
+    if (era !== this.beginnings) return;
     if (this.rewound) throw this.error();
     if (counted === undefined) return;
     if (counted instanceof Error) {
@@ -110,8 +125,11 @@ export class RewindGuard {
       this.masters = now;
       return;
     }
+    const { uncounted } = this;
+    if (uncounted !== undefined && uncounted !== (await runId(client)) && uncounted === this.uncounted)
+      this.fail();
     const expected = this.acknowledged;
-    if (expected === 0) return;
+    if (expected < 0) return;
     const key = this.keyOf(client);
     const stored = await client.get(key);
     if (Number(stored ?? -1) < expected) this.fail();
@@ -140,11 +158,9 @@ export class RewindGuard {
   }
 }
 
-/** The run ids of all masters of a cluster. */
+/** The run ids of all masters. */
 async function runIds(client: RedisClient): Promise<Set<string>> {
-  if (!isCluster(client)) return new Set([await runId(client)]);
-  await client.cluster('INFO');
-  return new Set(await Promise.all(client.nodes('master').map(runId)));
+  return new Set(await Promise.all((await mastersOf(client)).map(runId)));
 }
 
 /** What tells one run of a server from the next; empty where the user may not ask. */

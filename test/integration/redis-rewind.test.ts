@@ -1,0 +1,368 @@
+import { copyFile, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Cluster, Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import type { Checkpoint, TableOptions } from '../../lib';
+import type { TestApp } from '../support/app';
+import { startApp } from '../support/app';
+import { connectRedis, describeEachSql, Stage } from '../support/each-sql';
+import type { RedisServer } from '../support/servers';
+import { startMysql, startRedis, startRedisCluster } from '../support/servers';
+import { SwitchingProxy } from '../support/switching-proxy';
+import { waitFor } from '../support/wait-for';
+
+// Redis may lose what it had confirmed. What it lost is applied again, so that no key of its past survives.
+
+const SCHEMA = `
+  CREATE DATABASE shop;
+  CREATE TABLE shop.users (id INT PRIMARY KEY, n INT);
+  CREATE TABLE shop.items (id INT PRIMARY KEY, n INT);`;
+const TABLES: TableOptions[] = [
+  { db: 'shop', table: 'users' },
+  { db: 'shop', table: 'items', strategy: 'write-through' },
+];
+const CHECKPOINT = 'cacheflow:default:checkpoint';
+
+const codes = (app: TestApp): string[] => [...new Set(app.errors.map(({ code }) => code))].sort();
+const rewinds = (app: TestApp): number =>
+  app.errors.filter(({ code, message }) => code === 'CACHEFLOW_REDIS_REWOUND' && /confirmed/.test(message))
+    .length;
+const place = (checkpoint: { file: string; offset: number } | undefined): string =>
+  `${checkpoint?.file}:${checkpoint?.offset}`;
+
+async function change(stage: Stage, id: number, n: number): Promise<void> {
+  await stage.sql.query('REPLACE INTO shop.users VALUES (?, ?); REPLACE INTO shop.items VALUES (?, ?)', [
+    id,
+    n,
+    id,
+    n,
+  ]);
+}
+
+async function stored(redis: Redis): Promise<Checkpoint | undefined> {
+  return JSON.parse((await redis.get(CHECKPOINT)) ?? 'null') ?? undefined;
+}
+
+/** The checkpoint has arrived where everything was applied. */
+async function saved(app: TestApp, redis: Redis): Promise<void> {
+  await waitFor(async () => place(await stored(redis)) === place(app.cacheflow.status().position), {
+    message: 'the checkpoint to be saved',
+  });
+}
+
+/** Kills Redis and starts it on the snapshot, which may be older; resolves when it answers. */
+async function restartFrom(server: RedisServer, snapshot: string | undefined): Promise<void> {
+  await server.kill();
+  const file = join(server.dataDir, 'dump.rdb');
+  if (snapshot === undefined) await rm(file, { force: true });
+  else await copyFile(snapshot, file);
+  await server.start();
+}
+
+/** Keeps what Redis holds now; resolves with the path of the snapshot. */
+async function takeSnapshot(server: RedisServer): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'cacheflow-rewind-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  await server.command('SAVE');
+  const path = join(folder, 'dump.rdb');
+  await copyFile(join(server.dataDir, 'dump.rdb'), path);
+  return path;
+}
+
+describeEachSql('a Redis that went back', { schema: SCHEMA }, (stage) => {
+  const keys = ['shop:users:1', 'shop:items:1', 'shop:users:2', 'shop:items:2'];
+  const item = (id: number, n: number): string => JSON.stringify({ id, n });
+
+  it('to an older snapshot under a running app gets what it lost once more', async () => {
+    const app = await stage.app({ tables: TABLES });
+    await change(stage, 1, 1);
+    await app.cacheflow.caughtUp();
+    await saved(app, stage.redis);
+    await stage.cache('shop:users:1', 'shop:users:2');
+    const snapshot = await takeSnapshot(stage.redisServer);
+    await change(stage, 1, 2);
+    await app.cacheflow.caughtUp();
+    await saved(app, stage.redis);
+    expect(await stage.redis.mget(keys)).toEqual([null, item(1, 2), 'cached', null]);
+
+    const { written } = app.cacheflow.status().counters;
+    await restartFrom(stage.redisServer, snapshot);
+    await change(stage, 2, 3);
+    // The writes themselves notice it, before anybody asks.
+    await waitFor(() => rewinds(app) > 0 || app.cacheflow.status().counters.written > written, {
+      message: 'the next round',
+    });
+    await app.cacheflow.caughtUp();
+    expect(await stage.redis.mget(keys)).toEqual([null, item(1, 2), null, item(2, 3)]);
+    expect(rewinds(app)).toBe(1);
+    // What the checkpoint says is what was applied since, and it goes on from there.
+    await saved(app, stage.redis);
+    expect(app.cacheflow.status().state).toBe('streaming');
+    await change(stage, 1, 4);
+    await app.cacheflow.caughtUp();
+    await saved(app, stage.redis);
+    expect(rewinds(app)).toBe(1);
+  });
+
+  it('while nothing is written is noticed by itself, and before `caughtUp` resolves', async () => {
+    const app = await stage.app({ tables: TABLES });
+    await saved(app, stage.redis);
+    await stage.cache('shop:users:1');
+    const snapshot = await takeSnapshot(stage.redisServer);
+    for (const ask of [true, false]) {
+      await change(stage, 1, 2);
+      await app.cacheflow.caughtUp();
+      await saved(app, stage.redis);
+      const before = rewinds(app);
+      await restartFrom(stage.redisServer, snapshot);
+      if (ask) {
+        await app.cacheflow.caughtUp();
+        expect(rewinds(app)).toBe(before + 1);
+        expect(await stage.redis.get('shop:users:1')).toBeNull();
+      } else {
+        await waitFor(() => rewinds(app) > before, { message: 'the poll', timeoutMillis: 15_000 });
+        await waitFor(async () => (await stage.redis.get('shop:users:1')) === null, {
+          message: 'the replay',
+        });
+      }
+    }
+  });
+
+  it('to nothing under a running app loses what it was filled with meanwhile, and misses no event', async () => {
+    const app = await stage.app({ tables: TABLES });
+    await change(stage, 1, 1);
+    await app.cacheflow.caughtUp();
+    await saved(app, stage.redis);
+    await stage.redis.flushall();
+    // A reader that had the row before its last change.
+    await stage.cache('shop:users:1', 'shop:items:1', 'other:users:1');
+    await app.cacheflow.caughtUp();
+    expect(await stage.redis.mget('shop:users:1', 'shop:items:1')).toEqual([null, null]);
+    expect(await stage.redis.get('other:users:1')).toBe('cached');
+    expect(codes(app)).toEqual(['CACHEFLOW_CHECKPOINT_FAILED', 'CACHEFLOW_REDIS_REWOUND']);
+
+    await change(stage, 1, 5);
+    await app.cacheflow.caughtUp();
+    await restartFrom(stage.redisServer, undefined);
+    await stage.cache('shop:users:1');
+    await change(stage, 2, 6);
+    await app.cacheflow.caughtUp();
+    expect(await stage.redis.mget(keys)).toEqual([null, null, null, item(2, 6)]);
+    const seen = app.events.filter(({ table }) => table === 'users').map(({ after }) => after?.['n']);
+    expect([...new Set(seen)]).toEqual([1, 5, 6]);
+    await saved(app, stage.redis);
+  });
+
+  it('keeps its checkpoint until what it lost was applied, also when the app dies right then', async () => {
+    const options = { tables: TABLES };
+    const tail = await stage.spawn(stage.options(options));
+    await tail.caughtUp();
+    await change(stage, 1, 1);
+    await tail.caughtUp();
+    await waitFor(async () => (await stage.redis.get('shop:items:1')) === item(1, 1));
+    await waitFor(
+      async () => place(await stored(stage.redis)) === place((await tail.report()).status.position),
+      { message: 'the checkpoint' },
+    );
+    await stage.cache('shop:users:1');
+    const snapshot = await takeSnapshot(stage.redisServer);
+    const old = await stored(stage.redis);
+    await change(stage, 1, 2);
+    await tail.caughtUp();
+    await stage.redisServer.kill();
+    await copyFile(snapshot, join(stage.redisServer.dataDir, 'dump.rdb'));
+    // It comes back with an app that is about to write and to save, and that dies as soon as it has seen it.
+    const seen = new Set<string>();
+    await change(stage, 2, 3);
+    await stage.redisServer.start();
+    await waitFor(async () => {
+      seen.add(place(await stored(stage.redis)));
+      return (await stage.redis.get('shop:users:1')) === null || seen.size > 1;
+    });
+    await tail.kill();
+    expect([...seen][0]).toBe(place(old));
+    const app = await stage.app(options);
+    expect(await stage.redis.mget(keys)).toEqual([null, item(1, 2), null, item(2, 3)]);
+    expect(codes(app)).toEqual([]);
+  });
+
+  it('costs all keys of the watched tables when the checkpoint did not go back with it', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'cacheflow-rewind-'));
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    const file = join(folder, 'checkpoint.json');
+    const app = await stage.app({ tables: TABLES, checkpoint: { file } });
+    await stage.cache('shop:users:1', 'shop:users:2', 'other:1');
+    const snapshot = await takeSnapshot(stage.redisServer);
+    await change(stage, 1, 1);
+    await app.cacheflow.caughtUp();
+    await waitFor(
+      async () => place(JSON.parse(await readFile(file, 'utf8'))) === place(app.cacheflow.status().position),
+      { message: 'the checkpoint' },
+    );
+    await restartFrom(stage.redisServer, snapshot);
+    await app.cacheflow.caughtUp();
+    expect(await stage.redis.mget('shop:users:1', 'shop:users:2', 'other:1')).toEqual([null, null, 'cached']);
+    expect(codes(app)).toContain('CACHEFLOW_REDIS_REWOUND');
+    await change(stage, 1, 2);
+    await app.cacheflow.caughtUp();
+    expect(await stage.redis.get('shop:items:1')).toBe(item(1, 2));
+    expect(rewinds(app)).toBe(1);
+  });
+
+  it('is told from one whose checkpoint alone has gone: all keys go, loudly; a first start flushes nothing', async () => {
+    await stage.cache('shop:users:1');
+    const first = await stage.app({ tables: TABLES });
+    expect(await stage.redis.get('shop:users:1')).toBe('cached');
+    expect(codes(first)).toEqual([]);
+    await first.close();
+    await change(stage, 1, 9);
+    await stage.redis.del(CHECKPOINT);
+    const second = await stage.app({ tables: TABLES });
+    expect(await stage.redis.get('shop:users:1')).toBeNull();
+    expect(codes(second)).toEqual(['CACHEFLOW_CHECKPOINT_FAILED']);
+    expect(second.errors[0]?.message).toContain('The checkpoint is gone');
+    await saved(second, stage.redis);
+  });
+
+  it('is no matter for two processes of one name, who count for themselves', async () => {
+    const apps = [await stage.app({ tables: TABLES }), await stage.app({ tables: TABLES })];
+    for (let n = 0; n < 20; n++) await change(stage, 1 + (n % 2), n);
+    for (const app of apps) await app.cacheflow.caughtUp();
+    await apps.shift()?.close();
+    await change(stage, 1, 99);
+    await apps[0]?.cacheflow.caughtUp();
+    expect(apps[0]?.errors).toEqual([]);
+    expect(await stage.redis.get('shop:items:1')).toBe(item(1, 99));
+    await apps[0]?.close();
+    expect((await stage.redis.keys('*:checkpoint*')).sort()).toEqual([CHECKPOINT]);
+  });
+});
+
+describe('on MySQL', () => {
+  const stage = new Stage('mysql');
+  beforeAll(async () => {
+    [stage.sql, stage.redisServer] = await Promise.all([startMysql(), startRedis()]);
+    stage.redis = connectRedis(stage.redisServer);
+    await stage.sql.query(SCHEMA);
+  });
+  afterEach(async () => {
+    await stage.closeApps();
+    await stage.redis.config('SET', 'maxmemory', '0');
+    await stage.redis.flushall();
+  });
+  afterAll(async () => {
+    stage.redis?.disconnect();
+    await Promise.all([stage.sql?.dispose(), stage.redisServer?.dispose()]);
+  });
+
+  it('a Redis without memory counts nothing, which is no alarm by itself', async () => {
+    const app = await stage.app({ tables: TABLES });
+    await stage.cache('shop:users:1');
+    await stage.redis.config('SET', 'maxmemory', '1');
+    await change(stage, 1, 1);
+    await app.cacheflow.caughtUp();
+    expect(await stage.redis.get('shop:users:1')).toBeNull();
+    await stage.redis.config('SET', 'maxmemory', '0');
+    await change(stage, 1, 2);
+    await app.cacheflow.caughtUp();
+    await saved(app, stage.redis);
+    expect(codes(app)).not.toContain('CACHEFLOW_REDIS_REWOUND');
+  });
+
+  it.each([
+    ['when it is asked', true],
+    ['by the first checkpoint that is saved', false],
+  ])('a Redis that goes back while it counts nothing is noticed, %s', async (_title, asks) => {
+    const app = await stage.app({ tables: TABLES });
+    await change(stage, 1, 0);
+    await app.cacheflow.caughtUp();
+    await saved(app, stage.redis);
+    await stage.cache('shop:users:1', 'shop:users:2');
+    const snapshot = await takeSnapshot(stage.redisServer);
+    const old = place(await stored(stage.redis));
+    await stage.redis.config('SET', 'maxmemory', '1');
+    await change(stage, 1, 1);
+    await app.cacheflow.caughtUp();
+    expect(await stage.redis.get('shop:users:1')).toBeNull();
+    expect(place(await stored(stage.redis))).toBe(old);
+    // The memory is there again after the restart, and so is the key; the count is as high as it ever was.
+    await restartFrom(stage.redisServer, snapshot);
+    expect(await stage.redis.get('shop:users:1')).toBe('cached');
+    if (asks) await app.cacheflow.caughtUp();
+    else await waitFor(() => rewinds(app) > 0, { message: 'the alarm' });
+    await app.cacheflow.caughtUp();
+    expect(await stage.redis.mget('shop:users:1', 'shop:users:2')).toEqual([null, 'cached']);
+    expect(rewinds(app)).toBe(1);
+    await saved(app, stage.redis);
+  });
+
+  it('a replica that lagged and was promoted gets what it lacks', async () => {
+    const primary = await startRedis({ args: ['--repl-diskless-sync-delay', '0'] });
+    const replica = await startRedis();
+    const proxy = await SwitchingProxy.start(primary.port);
+    onTestFinished(async () => {
+      await proxy.dispose();
+      await Promise.all([primary.dispose(), replica.dispose()]);
+    });
+    const link = await SwitchingProxy.start(primary.port);
+    onTestFinished(() => link.dispose());
+    const app = await stage.app({ tables: TABLES, redis: { port: proxy.port } });
+    await replica.command('REPLICAOF', '127.0.0.1', link.port);
+    await waitFor(
+      async () => (await replica.command<string>('INFO', 'replication')).includes('link_status:up'),
+      {
+        message: 'the replica',
+      },
+    );
+    await primary.command('SET', 'shop:users:1', 'cached');
+    await change(stage, 2, 1);
+    await app.cacheflow.caughtUp();
+    await waitFor(async () => (await replica.command('GET', 'shop:items:2')) !== null, {
+      message: 'the copy',
+    });
+    await primary.command('WAIT', 1, 5_000);
+    link.close();
+    await change(stage, 1, 2);
+    await app.cacheflow.caughtUp();
+    expect(await primary.command('GET', 'shop:users:1')).toBeNull();
+    expect(await replica.command('GET', 'shop:users:1')).toBe('cached');
+    await replica.command('REPLICAOF', 'NO', 'ONE');
+    proxy.close();
+    proxy.open(replica.port);
+    await app.cacheflow.caughtUp();
+    expect(await replica.command('GET', 'shop:users:1')).toBeNull();
+    expect(await replica.command('GET', 'shop:items:1')).toBe('{"id":1,"n":2}');
+    expect(rewinds(app)).toBe(1);
+  });
+
+  it('a master of a cluster that comes back in another state costs all keys, wherever the checkpoint is', async () => {
+    const cluster = await startRedisCluster();
+    onTestFinished(() => cluster.dispose());
+    const client = new Cluster(cluster.nodes.map(({ host, port }) => ({ host, port })));
+    onTestFinished(() => client.disconnect());
+    const app = await startApp({ mysql: stage.sql.connectionOptions(), redis: client, tables: TABLES });
+    onTestFinished(() => app.close());
+    await app.cacheflow.caughtUp();
+    const ids = Array.from({ length: 30 }, (_, id) => id + 1);
+    for (const id of ids) await client.set(`shop:users:${id}`, 'cached');
+    await client.set('other:1', 'cached');
+    const [node] = cluster.nodes as [RedisServer];
+    await node.command('SAVE');
+    for (const id of ids) await change(stage, id, 1);
+    await app.cacheflow.caughtUp();
+    await node.kill();
+    await node.start();
+    await waitFor(async () => (await node.command<string>('CLUSTER', 'INFO')).includes('cluster_state:ok'), {
+      message: 'the cluster',
+      timeoutMillis: 20_000,
+    });
+    // Old values have come back with it.
+    expect(Number(await node.command('DBSIZE'))).toBeGreaterThan(3);
+    await app.cacheflow.caughtUp();
+    const left = await Promise.all(ids.map((id) => client.get(`shop:users:${id}`)));
+    expect(left.filter((value) => value !== null)).toEqual([]);
+    expect(await client.get('other:1')).toBe('cached');
+    expect(rewinds(app)).toBe(1);
+  });
+});
