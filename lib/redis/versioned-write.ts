@@ -25,7 +25,7 @@ const REMOVED_INSTEAD = 'removed:';
 const LEFT = 'left:';
 
 /** Seconds for which the version of a key outlives its last change, at least: longer than any retry takes. */
-const RECORD_SECONDS = 24 * 60 * 60;
+export const RECORD_SECONDS = 24 * 60 * 60;
 
 /**
  * KEYS: key, record, key, record…; ARGV: digits of a version that are its epoch, then version, lifetime of the

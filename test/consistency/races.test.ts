@@ -60,7 +60,7 @@ describe.each(['mysql', 'mariadb'] as const)('races on %s', (server) => {
     /** Stops the load; everything is applied then by this app. */
     async function quiet(app: App): Promise<void> {
       await load.writers.pause();
-      await catchUp(app, CATCH_UP_MILLIS);
+      await catchUp(app, CATCH_UP_MILLIS, () => world.parked());
       await load.readers.pause();
     }
 
@@ -99,7 +99,9 @@ describe.each(['mysql', 'mariadb'] as const)('races on %s', (server) => {
       follower.resume();
       await checkDuring(sleep(random.int(50, 1_000)));
       await follower.kill();
-      await checkDuring(follower.start().then(() => catchUp(follower, CATCH_UP_MILLIS)));
+      await checkDuring(
+        follower.start().then(() => catchUp(follower, CATCH_UP_MILLIS, () => world.parked())),
+      );
       await verifier.checkCache();
       expect(stale()).toEqual([]);
       expect(verifier.compared).toBeGreaterThan(100);
@@ -119,7 +121,7 @@ describe.each(['mysql', 'mariadb'] as const)('races on %s', (server) => {
 
       await app.kill();
       await world.redis.command('SET', CHECKPOINT, checkpoint);
-      await checkDuring(app.start().then(() => catchUp(app, CATCH_UP_MILLIS)));
+      await checkDuring(app.start().then(() => catchUp(app, CATCH_UP_MILLIS, () => world.parked())));
       await verifier.checkCache();
       expect(stale()).toEqual([]);
       const after = await written();

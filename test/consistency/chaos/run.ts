@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CacheflowService } from '../../../lib';
 import type { Fault, FaultScene } from './faults';
 import { FAULTS, hitsRabbit, needsRabbit } from './faults';
 import { Load } from './load';
@@ -56,9 +55,6 @@ export interface ChaosResult {
   readonly errors: Readonly<Record<string, number>>;
 }
 
-/** Whether the library has retries, which the app is then told to use. */
-const HAS_RETRY = 'deadLetters' in CacheflowService.prototype;
-
 /** Load and faults for a while; then everything is compared. Starts its servers and ends them. */
 export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   const world = await World.open(options.server, { rabbit: options.faults.some(needsRabbit) });
@@ -98,7 +94,7 @@ class ChaosRun {
 
   async run(): Promise<ChaosResult> {
     const { world, options } = this;
-    const app = await world.app('app', HAS_RETRY);
+    const app = await world.app('app', true);
     this.scene = {
       world,
       app,
@@ -217,7 +213,7 @@ class ChaosRun {
     const staleBefore = this.verifier.stale.length;
     try {
       // Readers go on while the app catches up: that is when they could fill something old.
-      await catchUp(app, CATCH_UP_MILLIS);
+      await catchUp(app, CATCH_UP_MILLIS, () => this.world.parked());
       await this.load.readers.pause();
       await this.verifier.checkCache();
     } catch (error) {

@@ -1,18 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { BinlogPosition, CacheflowStatus } from '../../../lib';
+import type { BinlogPosition } from '../../../lib';
 import type { SqlServer } from '../../support/servers';
 import type { App } from './app';
 
 const POLL_MILLIS = 50;
 
 /** Everything that was committed so far is applied, handlers included, and nothing waits for a retry. Throws after the time. */
-export async function catchUp(app: App, timeoutMillis: number): Promise<void> {
+export async function catchUp(app: App, timeoutMillis: number, parked: () => Promise<number>): Promise<void> {
   const deadline = Date.now() + timeoutMillis;
   for (;;) {
     try {
       await app.caughtUp(Math.max(1_000, deadline - Date.now()));
       const status = await app.status();
-      if (pendingRetries(status) === 0 && status.pendingHandlers === 0) return;
+      if (status.pendingHandlers === 0 && (await parked()) === 0) return;
       if (Date.now() > deadline) throw new Error('Retries or handlers are still pending');
     } catch (error) {
       if (Date.now() > deadline) throw error;
@@ -53,11 +53,4 @@ function isAtOrAfter(
 
 function numberOf(file: string): number {
   return Number(/\d+$/.exec(file)?.[0] ?? 0);
-}
-
-/** Commands that were parked and are neither done nor given up. */
-function pendingRetries(status: CacheflowStatus): number {
-  const { retry } = status as { retry?: Record<string, unknown> };
-  const counts = [retry?.['pending'], retry?.['parked']];
-  return counts.reduce<number>((sum, count) => sum + (typeof count === 'number' ? count : 0), 0);
 }

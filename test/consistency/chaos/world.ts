@@ -67,6 +67,20 @@ export class World {
     return app;
   }
 
+  /** Commands that wait in RabbitMQ for their next attempt. */
+  async parked(): Promise<number> {
+    if (!this.rabbit) return 0;
+    const queues = await this.rabbit.control(
+      'list_queues',
+      '--quiet',
+      '--no-table-headers',
+      'name',
+      'messages',
+    );
+    const waiting = queues.split('\n').filter((line) => line !== '' && !/\.dead\s/.test(line));
+    return waiting.reduce((sum, line) => sum + Number(line.split('\t')[1]), 0);
+  }
+
   async dispose(): Promise<void> {
     await Promise.all(this.apps.map((app) => app.dispose()));
     await Promise.all([this.links.sql.close(), this.links.redis.close(), this.links.rabbit?.close()]);
