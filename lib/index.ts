@@ -40,7 +40,12 @@ export {
 export { CacheflowConfigurationError } from './errors/configuration.error';
 export type { ConfigurationFault } from './errors/configuration.error';
 export { DeadLetterError, RetryUnavailableError } from './errors/retry.errors';
-export { CheckpointFailedError, RedisUnavailableError, SubscriberFailedError } from './errors/redis.errors';
+export {
+  CheckpointFailedError,
+  RedisRewoundError,
+  RedisUnavailableError,
+  SubscriberFailedError,
+} from './errors/redis.errors';
 export {
   CacheflowStoppedError,
   CaughtUpTimeoutError,
@@ -57,4 +62,5 @@ export { InjectCacheflow, getCacheflowToken } from './inject-cacheflow.decorator
 export type { DeadLetter, DeadLetters } from './retry/dead-letters';
 export type { RetryCounters, RetryState } from './retry/retry-lane';
 export { StrategyService } from './strategy/strategy.service';
+export type { FlushProgress } from './strategy/table-flusher';
 export type { KeyFunction, TableStrategy, TableStrategyContext } from './strategy/table-strategy';

@@ -5,11 +5,11 @@ import type { Checkpoint, CheckpointStore } from './checkpoint.store';
 import { checkpointFromJson } from './checkpoint-json';
 
 /**
- * KEYS: checkpoint, counter; ARGV: checkpoint, the last count that was acknowledged, the run id that the server must
- * have, or ''.
+ * KEYS: checkpoint, counter where Redis counts; ARGV: checkpoint, the last count that was acknowledged, the run id that
+ * the server must have, or ''.
  */
 const SAVE = `
-if tonumber(redis.call('GET', KEYS[2]) or '-1') < tonumber(ARGV[2]) then return 0 end
+if KEYS[2] and tonumber(redis.call('GET', KEYS[2]) or '-1') < tonumber(ARGV[2]) then return 0 end
 if ARGV[3] ~= '' and not string.find(redis.call('INFO', 'server'), 'run_id:' .. ARGV[3], 1, true) then return 0 end
 redis.call('SET', KEYS[1], ARGV[1])
 return 1
@@ -37,7 +37,9 @@ export class RedisCheckpointStore implements CheckpointStore {
       await this.client.set(checkpointKey(name), json);
       return;
     }
-    const saved = await this.client.eval(SAVE, 2, checkpointKey(name), counter, json, count, uncountedOn);
+    // A user who may not count may not name the counter either.
+    const keys = count < 0 ? [checkpointKey(name)] : [checkpointKey(name), counter];
+    const saved = await this.client.eval(SAVE, keys.length, ...keys, json, count, uncountedOn);
     if (saved === 0) this.guard.fail();
   }
 }

@@ -112,8 +112,11 @@ describe('one Redis', () => {
     try {
       await tryAll(await boot({ port: server.port, keyPrefix: 'own[1]:' }), reader);
       expect(await plain.keys('*')).toEqual(expect.arrayContaining(['shop:orders:9']));
+      await apps.pop()?.close();
       expect((await plain.keys('*')).sort()).toEqual([
         'own[1]:cacheflow:default:checkpoint',
+        'own[1]:cacheflow:default:epoch',
+        'own[1]:cf:{own[1]:shop:items:1}',
         'shop:orders:9',
       ]);
     } finally {
