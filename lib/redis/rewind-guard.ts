@@ -86,14 +86,9 @@ export class RewindGuard {
   /** Takes the counter away: nothing will be written any more. It goes by itself where Redis is out of reach. */
   async end(): Promise<void> {
     const { counter } = this;
-<<<<<<< HEAD
-    if (counter === undefined || this.acknowledged === 0) return;
-    await this.redis.client.unlink(counter);
-=======
     const { client } = this.redis;
     if (counter === undefined || client.status !== 'ready') return;
     await client.unlink(counter).catch(() => undefined);
->>>>>>> engine
   }
 
   /**
