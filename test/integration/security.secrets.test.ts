@@ -172,6 +172,7 @@ describeEachSql('secrets', { schema: SCHEMA }, (stage) => {
     await write.end();
     // All of it did fail, so that the silence below means something.
     expect([...new Set(app.errors.map(({ code }) => code))].sort()).toEqual([
+      'CACHEFLOW_DEAD_LETTER',
       'CACHEFLOW_EVENT_UNSUPPORTED',
       'CACHEFLOW_HANDLER_FAILED',
       'CACHEFLOW_KEY_FAILED',

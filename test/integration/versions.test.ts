@@ -307,7 +307,7 @@ describeEachSql('two tails of one name', { schema: SCHEMA }, (stage) => {
     ];
     for (const statement of statements) {
       await stage.sql.query(statement);
-      await stage.sql.query("REPLACE INTO shop.bulk VALUES (1, REPEAT('x', 1100000))");
+      await stage.sql.query("REPLACE INTO shop.bulk VALUES (1, CONCAT(UUID(), REPEAT('x', 1100000)))");
     }
   }
   const BULK: TableOptions = { db: 'shop', table: 'bulk' };
