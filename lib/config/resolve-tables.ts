@@ -1,5 +1,6 @@
 import type { TableOptions } from '../cacheflow.options';
 import { CacheStrategy } from '../cacheflow.options';
+import { keyPatterns } from '../strategy/key-builder';
 import { KeyTemplate } from '../strategy/key-template';
 import type { KeySource, TableRule } from '../strategy/table-rules';
 import type { OptionCheck } from './option-check';
@@ -23,6 +24,8 @@ export function resolveTables(check: OptionCheck, given: unknown): TableRule[] {
     return [];
   }
   const rules = given.flatMap((entry: unknown, index) => resolveTable(check, entry, index) ?? []);
+  // Of rules with another fault no pattern can be made.
+  if (check.faults.length === 0) for (const rule of rules) checkNamespace(check, rule);
   for (const [at, rule] of rules.entries()) {
     const twin = rules.slice(0, at).find((each) => each.db === rule.db && each.table === rule.table);
     if (twin) {
@@ -34,6 +37,18 @@ export function resolveTables(check: OptionCheck, given: unknown): TableRule[] {
     }
   }
   return rules;
+}
+
+function checkNamespace(check: OptionCheck, rule: TableRule): void {
+  const taken = keyPatterns(rule, { schema: rule.db, table: rule.table }).some((pattern) =>
+    /^cf:/.test(pattern),
+  );
+  if (!taken) return;
+  check.fault(
+    `tables[${rule.index}]`,
+    'its keys begin with `cf:`, where the versions of keys are kept',
+    'Let the keys begin with something else',
+  );
 }
 
 function resolveTable(check: OptionCheck, given: unknown, index: number): TableRule | undefined {

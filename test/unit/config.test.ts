@@ -107,6 +107,8 @@ describe('the options', () => {
     [{ startAt: { gtidSet: 'garbage' } }, /^startAt: it is no place in a binlog/],
     [{ name: 'orders' }, /^name: a factory cannot set it \| Put it beside useFactory/],
     [{ mysql: { user: 'a', host: 5 } }, /^mysql\.host: it has to be a string/],
+    [{ onPositionLost: 'ignore' }, /^onPositionLost: there is no such choice \| Use 'flush' or 'fail'/],
+    [{ cascades: 'nonsense' }, /^cascades: there is no such choice \| Use 'flush' or 'warn'/],
     [{ startAt: 'now' }, /^startAt: it is no place in a binlog \| Use 'latest'/],
     [{ startAt: { file: 'binlog.1' } }, /^startAt: it is no place in a binlog/],
     [{ checkpoint: { path: 'x' } }, /^checkpoint: it is no checkpoint store \| /],
@@ -186,6 +188,8 @@ describe('an entry of `tables`', () => {
     ],
     [{ db: 'a', table: 'b', keyFields: [] }, /^tables\[0\]\.keyFields: it is no list of columns/],
     [{ db: 'a', table: 'b', key: 'k:{id}', keyFields: ['id'] }, /`key` and `keyFields` exclude each other/],
+    [{ db: 'a', table: 'b', prefix: 'cf:' }, /^tables\[0\]: its keys begin with `cf:`/],
+    [{ db: 'a', table: 'b', key: 'cf:{id}' }, /^tables\[0\]: its keys begin with `cf:`/],
     [{ db: 'a', table: 'b', prefix: 1 }, /^tables\[0\]\.prefix: it is no string/],
   ])('with a fault is named with the remedy: %j', (entry, fault) => {
     expect(tableFaults(entry)).toEqual([expect.stringMatching(fault)]);
