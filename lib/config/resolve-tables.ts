@@ -41,7 +41,7 @@ export function resolveTables(check: OptionCheck, given: unknown): TableRule[] {
 
 function checkNamespace(check: OptionCheck, rule: TableRule): void {
   const taken = keyPatterns(rule, { schema: rule.db, table: rule.table }).some((pattern) =>
-    /^cf:/.test(pattern),
+    pattern.startsWith('cf:'),
   );
   if (!taken) return;
   check.fault(

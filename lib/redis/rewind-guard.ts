@@ -20,7 +20,8 @@ const COUNTER_SECONDS = 7 * 24 * 60 * 60;
  */
 @Injectable()
 export class RewindGuard {
-  private readonly instance = randomUUID();
+  /** Names the counter: another one after each `begin`, so that an older Redis cannot have it. */
+  private instance = randomUUID();
   private acknowledged = -1;
   /** How often `begin` was called: a round that was sent before the last call tells nothing any more. */
   private beginnings = 0;
@@ -68,6 +69,7 @@ export class RewindGuard {
     if (isCluster(client)) {
       this.masters = await runIds(client);
     } else {
+      this.instance = randomUUID();
       const key = this.keyOf(client);
       this.uncounted = undefined;
       try {

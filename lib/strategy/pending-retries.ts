@@ -17,6 +17,11 @@ export class PendingRetries {
     if (this.versions.size > 0) this.versions.delete(key);
   }
 
+  /** Keys were removed of which nobody knows the names. */
+  clear(): void {
+    this.versions.clear();
+  }
+
   /** Whether this is the latest change of the key. */
   isLatest(key: string, version: string): boolean {
     return this.versions.get(key) === version;

@@ -313,6 +313,8 @@ export class StrategyService {
   private async flush({ table, position }: TableFlush, signal: AbortSignal): Promise<void> {
     const version = versionOf(this.epoch, position);
     const scope = { schema: table?.schema, table: table?.table };
+    // A parked value may be one of those that are gone now.
+    this.pending.clear();
     const refusal = await this.flusher.flush(scope, version, signal);
     // Counts, so that a Redis that loses it later is noticed.
     await this.writer.round({}, signal);

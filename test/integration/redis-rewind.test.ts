@@ -105,6 +105,27 @@ describeEachSql('a Redis that went back', { schema: SCHEMA }, (stage) => {
     expect(rewinds(app)).toBe(1);
   });
 
+  it('to a snapshot from before it was emptied, whose count is higher, is noticed all the same', async () => {
+    const app = await stage.app({ tables: TABLES });
+    for (const n of [1, 2, 3, 4, 5, 6, 7, 8]) {
+      await change(stage, 1, n);
+      await app.cacheflow.caughtUp();
+    }
+    await saved(app, stage.redis);
+    const snapshot = await takeSnapshot(stage.redisServer);
+    await stage.redis.flushall();
+    await app.cacheflow.caughtUp();
+    await change(stage, 1, 9);
+    await app.cacheflow.caughtUp();
+    await saved(app, stage.redis);
+    expect(rewinds(app)).toBe(1);
+
+    await restartFrom(stage.redisServer, snapshot);
+    await app.cacheflow.caughtUp();
+    expect(rewinds(app)).toBe(2);
+    expect(await stage.redis.get('shop:items:1')).toBe(item(1, 9));
+  });
+
   it('while nothing is written is noticed by itself, and before `caughtUp` resolves', async () => {
     const app = await stage.app({ tables: TABLES });
     await saved(app, stage.redis);

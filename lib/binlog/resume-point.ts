@@ -1,0 +1,236 @@
+import type { CacheflowConfig } from '../cacheflow.config';
+import type { CheckpointKeeper } from '../checkpoint/checkpoint-keeper';
+import type { Checkpoint, CheckpointStore } from '../checkpoint/checkpoint.store';
+import type { CacheflowError } from '../errors/cacheflow.error';
+import { messageOf } from '../errors/cacheflow.error';
+import type { ErrorReporter } from '../errors/error-reporter';
+import { CheckpointFailedError, RedisRewoundError } from '../errors/redis.errors';
+import { PositionLostError } from '../errors/source.errors';
+import type { AppliedPosition } from '../pipeline/applied-position';
+import type { ChangeQueue } from '../pipeline/change-queue';
+import { sleep, untilAborted } from '../support/abort';
+import { Backoff } from '../support/backoff';
+import type { ControlConnection, ServerInfo } from './control-connection';
+import { findGap } from './find-gap';
+import type { BinlogPosition } from './position';
+import type { Start } from './start-position';
+import { findStart } from './start-position';
+import { createGtidTracker } from './zongji';
+
+/** What it takes to find out where to go on. */
+export interface ResumeContext {
+  readonly name: string;
+  readonly config: CacheflowConfig;
+  readonly errors: ErrorReporter;
+  readonly queue: ChangeQueue;
+  readonly position: AppliedPosition;
+  readonly store: CheckpointStore;
+  readonly keeper: CheckpointKeeper;
+  readonly cache: TailCache;
+  /** Whether a Redis that goes back takes the checkpoint with it, so that what it lost is read again. */
+  readonly checkpointGoesBack: boolean;
+  /** Drops what was read and not applied. */
+  abandon(): void;
+}
+
+/** What a tail asks of the cache that it feeds. Each call waits while Redis is away. */
+export interface TailCache {
+  /** The epoch of the server's changes from now on; see `claimEpoch`. */
+  beginEpoch(
+    identity: string,
+    ended: number,
+    signal: AbortSignal,
+  ): Promise<{ readonly isFirst: boolean; readonly number: number }>;
+  /** Takes the cache as it is now for what was written to it. */
+  accept(signal: AbortSignal): Promise<void>;
+  /** Whether commands were done later than in their turn, so that reading the stream again does not repeat them. */
+  hasRetried(): boolean;
+  /** Notices when the cache lost what was written to it. */
+  verify(signal: AbortSignal): Promise<void>;
+}
+
+/** How long a transaction of the binlog may take until it can be read, where nobody can be asked. */
+const VISIBLE_AFTER_MILLIS = 1_000;
+/** A checkpoint that takes longer to load than this is worth a report, though it is still waited for. */
+const SLOW_LOAD_MILLIS = 5_000;
+
+/** Finds out where each connection goes on, and makes up for what was missed or lost before it. */
+export class ResumePoint {
+  /** Why changes were missed, so that the next connection has to begin with a flush. */
+  private lost: string | undefined;
+  /** How often the stored checkpoint had to be gone on from: at the start, and whenever Redis has gone back. */
+  private rewinds = 1;
+  private rewindsDone = 0;
+  /** The epoch of what was read last. */
+  private epoch = 0;
+  private firstStart = false;
+
+  constructor(
+    private readonly context: ResumeContext,
+    private readonly ended: AbortSignal,
+    /** Told why it takes long. */
+    private readonly onWaiting: (reason: string) => void,
+  ) {}
+
+  /** Nothing was read yet from the place that the options name. */
+  get isFirstStart(): boolean {
+    return this.firstStart;
+  }
+
+  /** Something was read from where the latest connection went on. */
+  wasRead(): void {
+    this.firstStart = false;
+  }
+
+  /** Changes were missed: the next connection begins with a flush. */
+  missed(reason: string): void {
+    this.lost = reason;
+  }
+
+  /** Redis has gone back: the next connection goes on from the checkpoint that is stored there. */
+  goBack(): void {
+    this.rewinds++;
+  }
+
+  /** Where to go on. Whatever was missed or lost on the way is made up for by a flush at the head of the queue. */
+  async find(
+    control: ControlConnection,
+    server: ServerInfo,
+    bootPosition: BinlogPosition | undefined,
+  ): Promise<Start> {
+    const { config, position, queue, cache } = this.context;
+    const before = position.value;
+    const isOther = before?.serverUuid !== undefined && before.serverUuid !== server.identity;
+    const { rewinds } = this;
+    const useStored = rewinds > this.rewindsDone;
+    if (!useStored && before) this.lost ??= await findGap(control, server, before, this.ended);
+    // What waits for another server's transactions would wait for ever; elsewhere what was read is applied first.
+    if (isOther || useStored || this.lost !== undefined) this.context.abandon();
+    await queue.drained(this.ended);
+
+    const stored = useStored ? await this.loadCheckpoint() : undefined;
+    const known = stored ?? position.value;
+    // Without a position before, a flush was still waiting, which has gone through meanwhile.
+    if ((useStored || !before) && known) this.lost ??= await findGap(control, server, known, this.ended);
+    if (this.lost !== undefined && config.onPositionLost === 'fail') throw this.positionLost(this.lost);
+    const epochBefore = Math.max(known?.epoch ?? 0, this.epoch);
+    // A Redis that was emptied or has gone back must not make epochs begin anew.
+    const ended = this.lost === undefined ? epochBefore - 1 : epochBefore;
+    const epoch = await cache.beginEpoch(server.identity, ended, this.ended);
+    const flush = this.reasonToFlush(useStored, stored, epoch.isFirst);
+    await (useStored ? cache.accept(this.ended) : cache.verify(this.ended));
+
+    const goesOn = this.lost === undefined ? known : undefined;
+    const start = await findStart(
+      control,
+      server,
+      goesOn ?? (this.lost === undefined && config.startAt === 'latest' ? bootPosition : undefined),
+      this.lost === undefined ? config.startAt : 'latest',
+    );
+    const sameServer = (goesOn?.serverUuid ?? server.identity) === server.identity;
+    // Another server has the same transactions in other places.
+    const place = sameServer ? start.position : { ...start.position, file: '', offset: 0 };
+    position.start(
+      flush === undefined ? place : undefined,
+      { serverUuid: server.identity, epoch: epoch.number },
+      start.position.gtidSet === undefined
+        ? undefined
+        : await createGtidTracker(server.flavor, start.position.gtidSet),
+      sameServer,
+    );
+    if (flush !== undefined) await this.beginWithFlush(flush, place, server);
+    else if (!known && config.startAt === 'latest') await this.saveStart();
+    this.firstStart = flush === undefined && !known;
+    this.rewindsDone = rewinds;
+    this.epoch = epoch.number;
+    this.lost = undefined;
+    return { ...start, position: place };
+  }
+
+  /** Why all keys have to go before the stream goes on; undefined when they are right. */
+  private reasonToFlush(
+    useStored: boolean,
+    stored: Checkpoint | undefined,
+    isFirst: boolean,
+  ): CacheflowError | undefined {
+    if (this.lost !== undefined) return this.positionLost(this.lost);
+    if (!useStored) return undefined;
+    const hasGoneBack = this.rewinds > 1;
+    if (stored) {
+      const { cache, checkpointGoesBack } = this.context;
+      if (!hasGoneBack || (checkpointGoesBack && !cache.hasRetried())) return undefined;
+      return new RedisRewoundError(
+        'Reading the stream again does not bring back all that Redis has lost (the checkpoint did not go back with it, or ' +
+          'retries were done since): all keys of the watched tables are removed',
+      );
+    }
+    if (!hasGoneBack && (isFirst || this.context.config.startAt !== 'latest')) return undefined;
+    return new CheckpointFailedError(
+      'The checkpoint is gone (Redis was emptied or has evicted it, or somebody deleted it): nobody knows which keys ' +
+        'are right, and all keys of the watched tables are removed. Use a maxmemory-policy that evicts no keys without a TTL',
+    );
+  }
+
+  /** The flush goes first through the queue, so that it is repeated if it is cut short. */
+  private async beginWithFlush(
+    reason: CacheflowError,
+    place: BinlogPosition,
+    server: ServerInfo,
+  ): Promise<void> {
+    const { errors, keeper, queue } = this.context;
+    errors.report(reason);
+    keeper.reset();
+    // By GTID what is not executed yet will be read; by file and offset it may be committed but not yet visible.
+    if (!(server.gtid && server.flavor === 'mysql')) await sleep(VISIBLE_AFTER_MILLIS, this.ended);
+    // The next transaction begins at the place itself, and is newer than the flush.
+    const { file } = place;
+    const offset = Math.max(0, place.offset - 1);
+    const flush = { kind: 'flush', table: undefined, position: { file, offset } } as const;
+    queue.push({ items: [flush], bytes: 0, end: place, gtid: undefined });
+  }
+
+  private positionLost(reason: string): PositionLostError {
+    const flushes = this.context.config.onPositionLost === 'flush';
+    return new PositionLostError(
+      `Changes were missed, because ${reason}; ` +
+        (flushes
+          ? 'all keys of the watched tables are removed, and the tail goes on from now'
+          : 'empty the cache, delete the checkpoint and restart (onPositionLost is fail)'),
+    );
+  }
+
+  /** A first start that dies before its first change has to begin at the same place again. */
+  private async saveStart(): Promise<void> {
+    const { keeper, position } = this.context;
+    if (position.value) keeper.applied(position.value, undefined);
+    await untilAborted(keeper.save(), this.ended);
+  }
+
+  /** Waits for a store that is away; a checkpoint that cannot be read must not be taken for none. */
+  private async loadCheckpoint(): Promise<Checkpoint | undefined> {
+    const { name, store, errors } = this.context;
+    const backoff = new Backoff(this.context.config.reconnect);
+    const report = (problem: string, cause?: unknown): void => {
+      const error = new CheckpointFailedError(`The checkpoint ${problem}`, { cause });
+      this.onWaiting(error.message);
+      errors.report(error);
+    };
+    // A client of Redis may keep the question through an outage instead of failing it.
+    this.onWaiting('Waiting for the checkpoint: its store (Redis, unless you set another) has not answered');
+    for (;;) {
+      const slow = setTimeout(
+        () => report('has not been loaded yet; still waiting for its store'),
+        SLOW_LOAD_MILLIS,
+      );
+      try {
+        return (await untilAborted(store.load(name), this.ended)) ?? undefined;
+      } catch (cause) {
+        this.ended.throwIfAborted();
+        report(`could not be loaded: ${messageOf(cause)}; trying again`, cause);
+      } finally {
+        clearTimeout(slow);
+      }
+      await backoff.wait(this.ended);
+    }
+  }
+}
