@@ -48,7 +48,8 @@ export function makeEngine({ refresh }) {
         setText($(name), retry[name].toLocaleString('en'));
       }
       setText($('barrier'), barrier.waitingSince ? `${Date.now() - barrier.waitingSince} ms` : 'no');
-      setText($('flushing'), flushing ? `${flushing.of}, ${flushing.removed} keys` : 'no');
+      setText($('flushing'), flushing?.of ?? 'no');
+      $('flushing').title = flushing ? `${flushing.removed} keys so far` : '';
       letters.update(deadLetters.map((letter) => ({ key: letter.id, letter })));
       const isAway = retry.state === 'connecting' || retry.state === 'blocked';
       setText($('letters-empty'), deadLetters.length > 0 ? '' : isAway ? ': out of reach' : ': none');
