@@ -12,12 +12,15 @@ export class AppConfig {
     /** The account that reads the binlog; it needs no right to write anything. */
     readonly replication: Account,
     readonly redis: { host: string; port: number },
+    /** Where refused commands wait for their next attempt; without it they are tried again in place. */
+    readonly rabbitmq?: { url: string },
   ) {}
 
   /** @throws Error when a port is not a number */
   static fromEnvironment(env: NodeJS.ProcessEnv = process.env): AppConfig {
     const user = env['MYSQL_USER'] ?? 'root';
     const password = env['MYSQL_PASSWORD'] ?? '';
+    const rabbitmq = env['RABBITMQ_URL'];
     return new AppConfig(
       { host: env['MYSQL_HOST'] ?? '127.0.0.1', port: portFrom(env, 'MYSQL_PORT', 3306), user, password },
       {
@@ -25,6 +28,7 @@ export class AppConfig {
         password: env['CACHEFLOW_MYSQL_PASSWORD'] ?? password,
       },
       { host: env['REDIS_HOST'] ?? '127.0.0.1', port: portFrom(env, 'REDIS_PORT', 6379) },
+      rabbitmq ? { url: rabbitmq } : undefined,
     );
   }
 }

@@ -8,6 +8,9 @@ import { MailModule } from './mail/mail.module';
 import { SettingsModule } from './settings/settings.module';
 import { UsersModule } from './users/users.module';
 
+/** Between 6 and 12 seconds of attempts: longer than the page takes Redis' memory away for. */
+const ATTEMPTS = { maxAttempts: 8, maxBackoffMillis: 2_000 };
+
 /** All that a service has to say to be rid of its `redis.del()` calls. */
 function cacheflowOptions(config: AppConfig, redis: Redis): CacheflowOptions {
   return {
@@ -17,6 +20,7 @@ function cacheflowOptions(config: AppConfig, redis: Redis): CacheflowOptions {
       { db: 'user', table: 'users' },
       { db: 'user', table: 'settings', strategy: CacheStrategy.WriteThrough },
     ],
+    retry: config.rabbitmq ? { ...ATTEMPTS, mq: config.rabbitmq } : ATTEMPTS,
   };
 }
 

@@ -5,7 +5,7 @@ import { AppConfig } from './app.config';
 import { createApp } from './create-app';
 import { createSchema } from './database/schema';
 import { banner } from './demo/banner';
-import { timeOneInvalidation } from './demo/check';
+import { retryConnected, timeOneInvalidation } from './demo/check';
 import { type DemoOptions, demoOptions, USAGE } from './demo/options';
 import { choosePort } from './demo/port';
 import { insertUsers, useTheApp } from './demo/rows';
@@ -22,31 +22,47 @@ class Demo {
 
   async start(): Promise<void> {
     const { options } = this;
-    console.log(`Starting ${options.mariadb ? 'MariaDB' : 'MySQL'} and Redis …`);
+    console.log(`Starting ${options.mariadb ? 'MariaDB' : 'MySQL'}, Redis and RabbitMQ …`);
+    console.log('RabbitMQ comes last; until then the library says that it cannot be reached.');
     this.servers = new DemoServers(options);
-    const [sql, redis] = await Promise.all([this.servers.sql, this.servers.redis]);
+    const { rabbitmq } = this.servers;
+    const [sql, redis, rabbitmqUrl] = await Promise.all([
+      this.servers.sql,
+      this.servers.redis,
+      this.servers.rabbitmqUrl,
+    ]);
     await createSchema(sql.connectionOptions());
     await insertUsers(sql);
     const replication = await createBinlogReader(sql);
 
-    const config = new AppConfig(sql.connectionOptions(), replication, {
-      host: redis.host,
-      port: redis.port,
-    });
+    const config = new AppConfig(
+      sql.connectionOptions(),
+      replication,
+      {
+        host: redis.host,
+        port: redis.port,
+      },
+      { url: rabbitmqUrl },
+    );
     this.app = await createApp(config, { logLevels: ['fatal', 'error', 'warn'] });
     await this.app.listen(options.check ? 0 : await choosePort(options.port), '127.0.0.1');
     const url = await this.app.getUrl();
     // Once the tail has connected: what is measured and shown is a change, not the first connection.
-    await this.app.get(CacheflowService).caughtUp();
+    const cacheflow = this.app.get(CacheflowService);
+    await cacheflow.caughtUp();
     if (options.check) {
       const millis = await timeOneInvalidation(url, sql, redis);
       console.log(`The cached key was gone ${millis.toFixed(1)} ms after the change was committed.`);
+      await rabbitmq;
+      await retryConnected(cacheflow);
+      console.log('Refused commands are tried again over RabbitMQ.');
       return;
     }
     await useTheApp(this.app);
     this.app.useLogger(['fatal', 'error', 'warn', 'log']);
-    console.log(banner(url, sql, redis));
-    await this.announceRabbitmq();
+    console.log(banner(url, sql, redis, rabbitmqUrl));
+    // The page is of use without it.
+    await rabbitmq.catch((error: Error) => console.error(error.message));
   }
 
   async end(): Promise<void> {
@@ -55,12 +71,6 @@ class Demo {
     } finally {
       await this.servers?.dispose();
     }
-  }
-
-  private async announceRabbitmq(): Promise<void> {
-    if (!this.servers?.rabbitmq) return;
-    const { url } = await this.servers.rabbitmq;
-    console.log(`  RabbitMQ       ${url} (nothing uses it yet)\n`);
   }
 }
 

@@ -7,8 +7,8 @@ import { createSchema } from './database/schema';
 /**
  * Starts the service against servers that exist. From the environment, with these defaults:
  * MYSQL_HOST 127.0.0.1, MYSQL_PORT 3306, MYSQL_USER root, MYSQL_PASSWORD (none), REDIS_HOST 127.0.0.1,
- * REDIS_PORT 6379, HOST 127.0.0.1, PORT 3000, and CACHEFLOW_MYSQL_USER and CACHEFLOW_MYSQL_PASSWORD for an
- * account of its own that reads the binlog.
+ * REDIS_PORT 6379, RABBITMQ_URL (none), HOST 127.0.0.1, PORT 3000, and CACHEFLOW_MYSQL_USER and
+ * CACHEFLOW_MYSQL_PASSWORD for an account of its own that reads the binlog.
  */
 async function main(): Promise<void> {
   const config = AppConfig.fromEnvironment();

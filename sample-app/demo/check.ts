@@ -1,3 +1,5 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { CacheflowService } from '../../lib';
 import type { RedisServer, SqlServer } from '../../test/support/servers';
 import { userKey } from '../users/user';
 import { Redis } from 'ioredis';
@@ -35,5 +37,17 @@ export async function timeOneInvalidation(
     return performance.now() - committed;
   } finally {
     redis.disconnect();
+  }
+}
+
+/** @throws Error when the library does not find the broker */
+export async function retryConnected(cacheflow: CacheflowService): Promise<void> {
+  const since = performance.now();
+  for (;;) {
+    const { state } = cacheflow.status().retry;
+    if (state === 'connected') return;
+    if (performance.now() - since > TIMEOUT_MILLIS)
+      throw new Error(`RabbitMQ is up, but the retry is ${state}`);
+    await pause(20);
   }
 }

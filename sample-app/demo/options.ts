@@ -1,18 +1,16 @@
 import { parseArgs } from 'node:util';
 
-export const USAGE = `Starts a database, Redis and the sample app, and removes them at the end.
+export const USAGE = `Starts a database, Redis, RabbitMQ and the sample app, and removes them at the end.
 
   npm run demo [-- options]
 
   --mariadb    MariaDB instead of MySQL
-  --rabbitmq   RabbitMQ as well; nothing uses it yet
   --port=N     the page's port (3000 when it is free)
-  --check      one change, then the end: exit code 0 when the cached key went away, else 1
+  --check      one change, then the end: exit code 0 when the cached key went away and RabbitMQ is used, else 1
   --help       this text`;
 
 export interface DemoOptions {
   mariadb: boolean;
-  rabbitmq: boolean;
   check: boolean;
   help: boolean;
   port: number | undefined;
@@ -23,7 +21,7 @@ export function demoOptions(args = process.argv.slice(2)): DemoOptions {
   const flag = { type: 'boolean', default: false } as const;
   const { values } = parseArgs({
     args,
-    options: { mariadb: flag, rabbitmq: flag, check: flag, help: flag, port: { type: 'string' } },
+    options: { mariadb: flag, check: flag, help: flag, port: { type: 'string' } },
   });
   const port = values.port === undefined ? undefined : Number(values.port);
   if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65_535)) {

@@ -1,19 +1,23 @@
 import type { RabbitMqServer, RedisServer, ServerHandle, SqlServer } from '../../test/support/servers';
-import { startMariadb, startMysql, startRabbitmq, startRedis } from '../../test/support/servers';
+import { freePort, startMariadb, startMysql, startRabbitmq, startRedis } from '../../test/support/servers';
 import type { AppConfig } from '../app.config';
 
 /** The demo's own servers: on free ports of 127.0.0.1, in temporary folders, gone at the latest with this process. */
 export class DemoServers {
   readonly sql: Promise<SqlServer>;
   readonly redis: Promise<RedisServer>;
-  readonly rabbitmq: Promise<RabbitMqServer> | undefined;
+  readonly rabbitmq: Promise<RabbitMqServer>;
+  /** Known before the broker is up, which takes the longest: the app does not wait for it. */
+  readonly rabbitmqUrl: Promise<string>;
   private readonly running: ServerHandle[] = [];
 
   /** Starts them all at once. */
-  constructor(options: { mariadb: boolean; rabbitmq: boolean }) {
+  constructor(options: { mariadb: boolean }) {
     this.sql = this.keep(options.mariadb ? startMariadb() : startMysql());
     this.redis = this.keep(startRedis());
-    this.rabbitmq = options.rabbitmq ? this.keep(startRabbitmq()) : undefined;
+    const port = freePort();
+    this.rabbitmqUrl = port.then((free) => `amqp://guest:guest@127.0.0.1:${free}/`);
+    this.rabbitmq = this.keep(port.then((free) => startRabbitmq({ port: free })));
   }
 
   /** Removes those that have come up; the others go with the process. */

@@ -1,7 +1,20 @@
-import { Body, Controller, Get, Headers, HttpCode, type MessageEvent, Post, Sse } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  Headers,
+  HttpCode,
+  type MessageEvent,
+  Param,
+  Post,
+  Sse,
+} from '@nestjs/common';
 import type { Observable } from 'rxjs';
 import { BodyPipe, text, wholeNumber } from '../validation';
 import { ChangeFeedService } from './change-feed.service';
+import { DeadLettersService } from './dead-letters.service';
+import { MemoryService } from './memory.service';
 import { OutsiderService } from './outsider.service';
 import { type Snapshot, SnapshotService } from './snapshot.service';
 
@@ -14,6 +27,8 @@ export class LiveController {
     private readonly feed: ChangeFeedService,
     private readonly snapshots: SnapshotService,
     private readonly outsider: OutsiderService,
+    private readonly memory: MemoryService,
+    private readonly deadLetters: DeadLettersService,
   ) {}
 
   /** The browser's EventSource sends the id of the last message that it got when it connects again. */
@@ -31,5 +46,29 @@ export class LiveController {
   @HttpCode(204)
   rename(@Body(new BodyPipe(RENAMING)) { id, name }: { id: number; name: string }): Promise<void> {
     return this.outsider.rename(id, name);
+  }
+
+  @Post('live/truncate')
+  @HttpCode(204)
+  truncate(): Promise<void> {
+    return this.outsider.truncateUsers();
+  }
+
+  @Post('live/memory')
+  @HttpCode(204)
+  takeMemory(): Promise<void> {
+    return this.memory.takeAway();
+  }
+
+  @Post('live/dead-letters/:id/requeue')
+  @HttpCode(204)
+  requeue(@Param('id') id: string): Promise<void> {
+    return this.deadLetters.requeue(id);
+  }
+
+  @Delete('live/dead-letters/:id')
+  @HttpCode(204)
+  discard(@Param('id') id: string): Promise<void> {
+    return this.deadLetters.discard(id);
   }
 }

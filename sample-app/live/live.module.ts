@@ -3,7 +3,9 @@ import { MailModule } from '../mail/mail.module';
 import { SettingsModule } from '../settings/settings.module';
 import { UsersModule } from '../users/users.module';
 import { ChangeFeedService } from './change-feed.service';
+import { DeadLettersService } from './dead-letters.service';
 import { LiveController } from './live.controller';
+import { MemoryService } from './memory.service';
 import { OutsiderService } from './outsider.service';
 import { SnapshotService } from './snapshot.service';
 
@@ -11,6 +13,6 @@ import { SnapshotService } from './snapshot.service';
 @Module({
   imports: [UsersModule, SettingsModule, MailModule],
   controllers: [LiveController],
-  providers: [ChangeFeedService, SnapshotService, OutsiderService],
+  providers: [ChangeFeedService, DeadLettersService, MemoryService, SnapshotService, OutsiderService],
 })
 export class LiveModule {}

@@ -1,12 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { Redis } from 'ioredis';
-import { CacheflowService, type CacheflowStatus } from '../../lib';
+import { CacheflowService, type CacheflowStatus, type DeadLetter } from '../../lib';
 import { AppConfig } from '../app.config';
 import { WelcomeMailListener } from '../mail/welcome-mail.listener';
 import { type Settings, settingsKey } from '../settings/settings';
 import { SettingsService } from '../settings/settings.service';
 import { type User, userKey } from '../users/user';
 import { UsersService } from '../users/users.service';
+import { DeadLettersService } from './dead-letters.service';
 
 const KEYS = 'user:*';
 const MAX_KEYS = 500;
@@ -26,6 +27,7 @@ export interface Snapshot {
   settings: (Settings & { key: string })[];
   entries: CacheEntry[];
   status: CacheflowStatus;
+  deadLetters: DeadLetter[];
   servers: { mysql: { host: string; port: number; user: string }; redis: { host: string; port: number } };
 }
 
@@ -39,14 +41,16 @@ export class SnapshotService {
     private readonly redis: Redis,
     private readonly cacheflow: CacheflowService,
     private readonly mails: WelcomeMailListener,
+    private readonly deadLetters: DeadLettersService,
   ) {}
 
   async take(): Promise<Snapshot> {
     const { host, port, user } = this.config.mysql;
-    const [users, settings, entries] = await Promise.all([
+    const [users, settings, entries, deadLetters] = await Promise.all([
       this.users.list(),
       this.settings.list(),
       this.entries(),
+      this.deadLetters.list(),
     ]);
     const greeted = new Set(this.mails.latest);
     return {
@@ -54,6 +58,7 @@ export class SnapshotService {
       settings: settings.map((row) => ({ ...row, key: settingsKey(row.user_id) })),
       entries,
       status: this.cacheflow.status(),
+      deadLetters,
       servers: { mysql: { host, port, user }, redis: this.config.redis },
     };
   }

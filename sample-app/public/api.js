@@ -20,6 +20,10 @@ export const api = {
   removeUser: (id) => call('DELETE', `users/${id}`),
   saveSettings: (id, fields) => call('PUT', `users/${id}/settings`, fields),
   renameFromOutside: (id, name) => call('POST', 'live/outsider', { id, name }),
+  takeMemory: () => call('POST', 'live/memory'),
+  truncateUsers: () => call('POST', 'live/truncate'),
+  requeue: (id) => call('POST', `live/dead-letters/${encodeURIComponent(id)}/requeue`),
+  discard: (id) => call('DELETE', `live/dead-letters/${encodeURIComponent(id)}`),
 };
 
 /** Does what a control was made for; a refusal is told. @returns whether it went well */

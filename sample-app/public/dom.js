@@ -19,6 +19,12 @@ export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** The word and the colour of a state. */
+export function setState(element, state) {
+  setText(element, state);
+  element.dataset.state = state;
+}
+
 const ANIMATIONS_MILLIS = 2400;
 const timers = new WeakMap();
 

@@ -1,4 +1,5 @@
 import { api } from './api.js';
+import { makeEngine } from './engine.js';
 import { makeFeed } from './feed.js';
 import { makeOtherKeys } from './other-keys.js';
 import { makeOutside } from './outside.js';
@@ -17,6 +18,7 @@ const users = makeUsers(hands);
 const settings = makeSettings(hands);
 const others = makeOtherKeys();
 const outside = makeOutside(hands);
+const engine = makeEngine(hands);
 const feed = makeFeed();
 
 let looking = false;
@@ -52,6 +54,7 @@ function show(snapshot) {
   settings.update(settingsRows, { entries });
   others.update(entries, new Set([...snapshot.users, ...settingsRows].map(({ key }) => key)));
   outside.update(snapshot);
+  engine.update(snapshot);
   showStatus(snapshot.status);
 }
 

@@ -1,4 +1,4 @@
-import { $, setText } from './dom.js';
+import { $, setState, setText } from './dom.js';
 
 /** The tail's status as `CacheflowService.status()` gives it. */
 export function showStatus({ state, reason, position, lag, counters }) {
@@ -17,7 +17,6 @@ export function showUnreachable() {
 }
 
 function showState(state, reason) {
-  setText($('state'), state);
-  $('state').dataset.state = state;
+  setState($('state'), state);
   $('state').title = reason ?? '';
 }

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { CacheflowStatus } from '../../lib';
 import { repositoryRoot } from '../support/servers/repository-root';
 import { waitFor } from '../support/wait-for';
 
@@ -28,8 +29,9 @@ describe('npm run demo', () => {
   ])('checks one change on %s and ends with 0', async (name, args) => {
     child = run(DEMO, '--check', ...args);
     const { code, output } = await ended(child);
-    expect(output).toContain(`Starting ${name} and Redis`);
+    expect(output).toContain(`Starting ${name}, Redis and RabbitMQ`);
     expect(output).toMatch(/The cached key was gone \d+\.\d ms after the change was committed/);
+    expect(output).toContain('Refused commands are tried again over RabbitMQ');
     expect(code).toBe(0);
   });
 
@@ -43,7 +45,15 @@ describe('npm run demo', () => {
       await waitFor(() => output.includes('Ctrl-C'), { timeoutMillis: 50_000, message: 'the banner' });
       const page = /http:\/\/127\.0\.0\.1:\d+/.exec(output)?.[0] ?? '';
       const redisPort = /redis-cli -p (\d+)/.exec(output)?.[1];
+      const rabbitmqPort = /amqp:.*:(\d+)/.exec(output)?.[1];
       expect((await fetch(page)).status).toBe(200);
+      if (signal === 'SIGINT') {
+        // Started later than the page, which therefore comes without it.
+        await waitFor(async () => (await retryState(page)) === 'connected', {
+          timeoutMillis: 50_000,
+          message: 'RabbitMQ',
+        });
+      }
       // A browser that looks at the page holds this one open.
       const events = await fetch(`${page}/events`);
 
@@ -53,6 +63,7 @@ describe('npm run demo', () => {
       await events.text().catch(() => undefined);
       await expect(fetch(page)).rejects.toThrow('fetch failed');
       await expect(fetch(`http://127.0.0.1:${redisPort}`)).rejects.toThrow('fetch failed');
+      await expect(fetch(`http://127.0.0.1:${rabbitmqPort}`)).rejects.toThrow('fetch failed');
     },
   );
 
@@ -74,6 +85,11 @@ describe('npm run demo', () => {
     });
   });
 });
+
+async function retryState(page: string): Promise<string> {
+  const { status } = (await (await fetch(`${page}/live`)).json()) as { status: CacheflowStatus };
+  return status.retry.state;
+}
 
 function run(script: string, ...args: string[]): ChildProcess {
   return spawn(process.execPath, [script, ...args], { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });

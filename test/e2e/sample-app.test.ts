@@ -8,8 +8,9 @@ import { createApp } from '../../sample-app/create-app';
 import { createSchema } from '../../sample-app/database/schema';
 import { createBinlogReader } from '../../sample-app/demo/servers';
 import { WelcomeMailListener } from '../../sample-app/mail/welcome-mail.listener';
-import type { RedisServer, SqlServer } from '../support/servers';
-import { startMariadb, startMysql, startRedis } from '../support/servers';
+import type { Snapshot } from '../../sample-app/live/snapshot.service';
+import type { RabbitMqServer, RedisServer, SqlServer } from '../support/servers';
+import { startMariadb, startMysql, startRabbitmq, startRedis } from '../support/servers';
 import { waitFor } from '../support/wait-for';
 import { EventStream } from './event-stream';
 
@@ -19,20 +20,20 @@ describe.each([
 ])('the sample app on %s', (_name, startSql) => {
   let sql: SqlServer;
   let redisServer: RedisServer;
+  let rabbitmq: RabbitMqServer;
   let redis: Redis;
   let app: NestExpressApplication;
   let cacheflow: CacheflowService;
   let url: string;
 
   beforeAll(async () => {
-    [sql, redisServer] = await Promise.all([startSql(), startRedis()]);
+    [sql, redisServer, rabbitmq] = await Promise.all([startSql(), startRedis(), startRabbitmq()]);
     redis = new Redis(redisServer.connectionOptions());
     await createSchema(sql.connectionOptions());
     const replication = await createBinlogReader(sql);
-    const config = new AppConfig(sql.connectionOptions(), replication, {
-      host: '127.0.0.1',
-      port: redisServer.port,
-    });
+    const redisAddress = { host: '127.0.0.1', port: redisServer.port };
+    const { url: rabbitmqUrl } = rabbitmq;
+    const config = new AppConfig(sql.connectionOptions(), replication, redisAddress, { url: rabbitmqUrl });
     app = await createApp(config, { logLevels: ['fatal', 'error', 'warn'] });
     await app.listen(0, '127.0.0.1');
     url = await app.getUrl();
@@ -42,7 +43,7 @@ describe.each([
   afterAll(async () => {
     await app?.close();
     redis?.disconnect();
-    await Promise.all([sql?.dispose(), redisServer?.dispose()]);
+    await Promise.all([sql?.dispose(), redisServer?.dispose(), rabbitmq?.dispose()]);
   });
   beforeEach(async () => {
     await sql.query('DELETE FROM user.settings; DELETE FROM user.users');
@@ -189,6 +190,75 @@ describe.each([
     expect((await send('POST', '/live/outsider', { id, name: 'Radia Perlman' })).status).toBe(204);
     await cacheflow.caughtUp();
     expect((await read('/live')).body).toMatchObject({ users: [{ name: 'Radia Perlman' }], entries: [] });
+  });
+
+  async function snapshot(): Promise<Snapshot> {
+    return (await read('/live')).body as Snapshot;
+  }
+
+  async function saveSettings(theme: string): Promise<{ key: string; value: () => Promise<string | null> }> {
+    const id = await createUser('Frances');
+    await send('PUT', `/users/${id}/settings`, { theme, newsletter: true });
+    const key = `user:settings:${id}`;
+    return { key, value: () => redis.get(key) };
+  }
+
+  it('brings a value back for which Redis had no memory, and shows what was done for it', async () => {
+    const before = (await snapshot()).status.retry;
+    expect(before.state).toBe('connected');
+    expect((await send('POST', '/live/memory')).status).toBe(204);
+    expect(await redis.config('GET', 'maxmemory')).toEqual(['maxmemory', '1']);
+    const saved = await saveSettings('dark');
+    await waitFor(async () => (await snapshot()).status.retry.parked > before.parked, {
+      message: 'the refusal',
+    });
+    expect(await saved.value()).toBeNull();
+
+    await waitFor(async () => (await saved.value())?.includes('dark') === true, {
+      timeoutMillis: 20_000,
+      message: 'the value',
+    });
+    expect(await redis.config('GET', 'maxmemory')).toEqual(['maxmemory', '0']);
+    const { status, deadLetters } = await snapshot();
+    expect(status.retry.retried).toBeGreaterThan(before.retried);
+    expect(status).toMatchObject({ barrier: {}, state: 'streaming' });
+    expect(deadLetters).toEqual([]);
+  });
+
+  it('shows the dead letters, and has them tried again or discards them', async () => {
+    const bury = async (theme: string) => {
+      await redis.config('SET', 'maxmemory', '1');
+      const saved = await saveSettings(theme);
+      await waitFor(async () => (await snapshot()).deadLetters.length > 0, {
+        timeoutMillis: 30_000,
+        message: 'the dead letter',
+      });
+      await redis.config('SET', 'maxmemory', '0');
+      const { deadLetters } = await snapshot();
+      expect(deadLetters).toMatchObject([{ key: saved.key, reason: 'OOM', attempts: 8 }]);
+      return { ...saved, letter: `/live/dead-letters/${deadLetters[0]?.id}` };
+    };
+    const first = await bury('dark');
+    expect((await send('POST', `${first.letter}/requeue`)).status).toBe(204);
+    await waitFor(async () => (await first.value())?.includes('dark') === true, { message: 'the value' });
+    expect((await snapshot()).deadLetters).toEqual([]);
+    expect((await send('POST', `${first.letter}/requeue`)).status).toBe(404);
+
+    await sql.query('DELETE FROM user.users');
+    const second = await bury('light');
+    expect((await send('DELETE', second.letter)).status).toBe(204);
+    expect((await snapshot()).deadLetters).toEqual([]);
+    expect(await second.value()).toBeNull();
+  });
+
+  it('forgets all cached users when their table is truncated', async () => {
+    const id = await createUser('Annie');
+    await redis.set('user:users:4712', 'of no row');
+    await read(`/users/${id}`);
+    expect((await send('POST', '/live/truncate')).status).toBe(204);
+    await cacheflow.caughtUp();
+    expect(await redis.keys('user:users:*')).toEqual([]);
+    expect((await snapshot()).users).toMatchObject([{ id, name: 'Annie' }]);
   });
 });
 

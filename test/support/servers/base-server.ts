@@ -96,17 +96,24 @@ export abstract class BaseServer implements ServerHandle {
   }
 }
 
-/** Starts what `create` makes, with another port when somebody else took the first one meanwhile. */
-export async function startOnFreePort<T extends BaseServer>(create: (port: number) => T): Promise<T> {
+/**
+ * Starts what `create` makes, with another port when somebody else took the first one meanwhile.
+ *
+ * @param wanted the only port to use
+ */
+export async function startOnFreePort<T extends BaseServer>(
+  create: (port: number) => T,
+  wanted?: number,
+): Promise<T> {
   for (let attempt = 1; ; attempt++) {
-    const server = create(await freePort());
+    const server = create(wanted ?? (await freePort()));
     try {
       await server.start();
       return server;
     } catch (error) {
       await server.dispose();
       const portTaken = error instanceof Error && PORT_TAKEN.test(error.message);
-      if (!portTaken || attempt === FIRST_START_ATTEMPTS) throw error;
+      if (!portTaken || wanted !== undefined || attempt === FIRST_START_ATTEMPTS) throw error;
     }
   }
 }

@@ -1,3 +1,4 @@
+export { freePort } from './free-port';
 export { startMariadb } from './mariadb';
 export { startMysql } from './mysql';
 export { prepareServers } from './provide';

@@ -52,7 +52,10 @@ class RabbitMqProcess extends BaseServer implements RabbitMqServer {
 }
 
 /** Starts RabbitMQ with the default user guest and an Erlang port mapper of its own. */
-export async function startRabbitmq({ tls }: RabbitMqServerOptions = {}): Promise<RabbitMqServer> {
+export async function startRabbitmq({
+  tls,
+  port: wanted,
+}: RabbitMqServerOptions = {}): Promise<RabbitMqServer> {
   const provision = await provide('rabbitmq');
   const [distPort, epmdPort] = [await freePort(), await freePort()];
   return startOnFreePort((port) => {
@@ -61,7 +64,7 @@ export async function startRabbitmq({ tls }: RabbitMqServerOptions = {}): Promis
     return new RabbitMqProcess(container(provision.image, port), () => {
       throw new Error('rabbitmqctl needs a local rabbitmq-server here.');
     });
-  });
+  }, wanted);
 }
 
 interface Ports {

@@ -67,6 +67,8 @@ export interface RabbitMqServer extends ServerHandle {
 }
 
 export interface RabbitMqServerOptions {
+  /** For who must know it before the broker is up. @defaultValue a free one */
+  port?: number;
   /** The port then speaks TLS only. */
   tls?: TlsFiles;
 }
