@@ -202,15 +202,17 @@ export class StrategyService {
     signal: AbortSignal,
   ): Promise<RetryResult> {
     const rule = this.plans.ruleOf(event);
-    if (rule && keys.every((key) => this.pending.isLatest(key, version))) {
+    const isLatest = (): boolean => keys.every((key) => this.pending.isLatest(key, version));
+    if (rule && isLatest()) {
       try {
         await this.custom.run(rule, event, { keys, ttlSeconds: rule.ttlSeconds });
+        if (isLatest()) {
+          for (const key of keys) this.pending.forget(key);
+          return { done: true };
+        }
       } catch (cause) {
-        return { done: false, reason: errorKind(cause) };
-      }
-      if (keys.every((key) => this.pending.isLatest(key, version))) {
-        for (const key of keys) this.pending.forget(key);
-        return { done: true };
+        // What it wrote before it failed is old if something newer came by meanwhile.
+        if (isLatest()) return { done: false, reason: errorKind(cause) };
       }
     }
     // Something newer may have been done to the keys: what the strategy would write now could be old.

@@ -95,13 +95,32 @@ async function saved(app: TestApp, stage: Stage): Promise<void> {
   );
 }
 
-/** Writes until the new binlog has all that the old one had: its files, its length, its GTID numbers. */
+/** So much that `growBeyond` has room. */
+async function fill(stage: Stage): Promise<void> {
+  await stage.sql.query('REPLACE INTO shop.users VALUES (1000, REPEAT(UUID(), 3000))');
+}
+
+/**
+ * Writes until the new binlog has all that the old one had: its files, its length, its GTID numbers, and the end of a
+ * transaction at the very same place, because the source itself refuses to begin in the midst of one.
+ */
 async function growBeyond(stage: Stage, file: string, offset: number): Promise<void> {
   while ((await files(stage)).at(-1) !== file) await stage.sql.query('FLUSH BINARY LOGS');
-  for (let written = 0; written < offset; written += 100_000)
-    await stage.sql.query("REPLACE INTO shop.users VALUES (1000, REPEAT('x', 100000))");
+  const status = stage.sql.kind === 'mysql' ? 'SHOW BINARY LOG STATUS' : 'SHOW MASTER STATUS';
+  const end = async (): Promise<number> =>
+    Number((await stage.sql.query<{ Position: number }>(status))[0]?.Position);
+  const insert = async (length: number): Promise<void> => {
+    await stage.sql.query("INSERT INTO shop.users VALUES (?, REPEAT('x', ?))", [nextId++, length]);
+  };
+  const before = await end();
+  await insert(30_000);
+  const overhead = (await end()) - before - 30_000;
+  while (offset - (await end()) > 60_000) await insert(30_000);
+  await insert(offset - (await end()) - overhead);
+  expect(await end()).toBe(offset);
   for (let n = 0; n < 20; n++) await change(stage, 1_001);
 }
+let nextId = 2_000;
 
 describe.each([
   ['by GTID', undefined],
@@ -195,6 +214,7 @@ describe.each([
     });
 
     it('went with a RESET while the app was down, and the new binlog has grown beyond it', async () => {
+      await fill(stage);
       await expectFlushed(
         await whileDown(async ({ file, offset }) => {
           await nextSecond(stage);
@@ -206,6 +226,7 @@ describe.each([
     });
 
     it('went with a RESET while the app was cut off, and the new binlog has grown beyond it', async () => {
+      await fill(stage);
       const { proxy, app } = await proxied();
       const { file, offset } = app.cacheflow.status().position ?? { file: '', offset: 0 };
       await cut(proxy, app);

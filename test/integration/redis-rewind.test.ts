@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Cluster, Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { Checkpoint, TableOptions } from '../../lib';
+import { OnBinlog } from '../../lib';
 import type { TestApp } from '../support/app';
 import { startApp } from '../support/app';
 import { connectRedis, describeEachSql, Stage } from '../support/each-sql';
@@ -206,6 +207,33 @@ describeEachSql('a Redis that went back', { schema: SCHEMA }, (stage) => {
     const app = await stage.app(options);
     expect(await stage.redis.mget(keys)).toEqual([null, item(1, 2), null, item(2, 3)]);
     expect(codes(app)).toEqual([]);
+  });
+
+  it('takes no checkpoint that had waited for a handler, and gets what it lost once more', async () => {
+    let open: () => void = () => undefined;
+    const opened = new Promise<void>((resolve) => (open = resolve));
+    class Slow {
+      @OnBinlog('shop.users')
+      async onUser(): Promise<void> {
+        await opened;
+      }
+    }
+    const app = await stage.app({ tables: TABLES }, { providers: [Slow] });
+    await stage.cache('shop:users:1');
+    await saved(app, stage.redis);
+    const snapshot = await takeSnapshot(stage.redisServer);
+    await change(stage, 1, 7);
+    await app.cacheflow.caughtUp();
+    expect(await stage.redis.get('shop:users:1')).toBeNull();
+    await stage.redisServer.kill();
+    await copyFile(snapshot, join(stage.redisServer.dataDir, 'dump.rdb'));
+    // The checkpoint is due now: saving it is the first thing that waits for Redis.
+    open();
+    await stage.redisServer.start();
+    await waitFor(() => rewinds(app) === 1, { message: 'the rewind to be noticed' });
+    await app.cacheflow.caughtUp();
+    expect(await stage.redis.mget('shop:users:1', 'shop:items:1')).toEqual([null, item(1, 7)]);
+    await saved(app, stage.redis);
   });
 
   it('costs all keys of the watched tables when the checkpoint did not go back with it', async () => {
