@@ -191,7 +191,12 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
     try {
       await withDeadline(timeoutMillis, tail.ended, async (signal) => {
         signal.addEventListener('abort', () => (timedOut = !tail.ended.aborted), { once: true });
-        await position.reach(await tail.askPosition(signal), signal);
+        // A place of one server says nothing of another one: a target from before a failover is asked for again.
+        let stream;
+        do {
+          stream = position.stream;
+          await position.reach(await tail.askPosition(signal), signal);
+        } while (stream !== position.stream);
       });
     } catch (cause) {
       if (!timedOut) throw cause;

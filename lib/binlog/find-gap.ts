@@ -27,9 +27,7 @@ export async function findGap(
   }
   if (!sameServer) return 'the address leads to another server now, where a file and an offset mean nothing';
   const files = await control.binlogFiles();
-  const file = files.find((each) => each.file === known.file);
-  if (!file) return `the source no longer has ${known.file}`;
-  if (file.size < known.offset) return `${known.file} is shorter than ${known.offset} bytes`;
+  if (!files.some((each) => each.file === known.file)) return `the source no longer has ${known.file}`;
   return resetGap(control, known, signal);
 }
 
@@ -62,8 +60,11 @@ async function resetGap(
   ) {
     return RESET;
   }
+  const file = files.find((each) => each.file === known.file);
   // Purged, which by GTID may be all right.
-  if (known.fileCreatedAt === undefined || !files.some((each) => each.file === known.file)) return undefined;
+  if (!file) return undefined;
+  if (file.size < known.offset) return `${known.file} is shorter than ${known.offset} bytes`;
+  if (known.fileCreatedAt === undefined) return undefined;
   try {
     const { fileCreatedAt } = await probeDump(control, { file: known.file, offset: 4 }, signal);
     return fileCreatedAt === known.fileCreatedAt ? undefined : RESET;

@@ -109,7 +109,8 @@ export class ResumePoint {
     await queue.drained(this.ended);
 
     const stored = useStored ? await this.loadCheckpoint() : undefined;
-    const known = stored ?? position.value;
+    // The applied position may have passed handlers that still run; what was saved has not.
+    const known = stored ?? (useStored ? this.context.keeper.saved : undefined) ?? position.value;
     // Without a position before, a flush was still waiting, which has gone through meanwhile.
     if ((useStored || !before) && known) this.lost ??= await findGap(control, server, known, this.ended);
     if (this.lost !== undefined && config.onPositionLost === 'fail') throw this.positionLost(this.lost);
@@ -223,7 +224,9 @@ export class ResumePoint {
         SLOW_LOAD_MILLIS,
       );
       try {
-        return (await untilAborted(store.load(name), this.ended)) ?? undefined;
+        const stored = (await untilAborted(store.load(name), this.ended)) ?? undefined;
+        if (stored) this.context.keeper.saved = stored;
+        return stored;
       } catch (cause) {
         this.ended.throwIfAborted();
         report(`could not be loaded: ${messageOf(cause)}; trying again`, cause);

@@ -40,6 +40,7 @@ export class RedisCheckpointStore implements CheckpointStore {
     // A user who may not count may not name the counter either.
     const keys = count < 0 ? [checkpointKey(name)] : [checkpointKey(name), counter];
     const saved = await this.client.eval(SAVE, keys.length, ...keys, json, count, uncountedOn);
-    if (saved === 0) this.guard.fail();
+    // A client may be set to give numbers as strings.
+    if (Number(saved) === 0) this.guard.fail();
   }
 }

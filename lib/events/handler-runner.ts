@@ -8,6 +8,8 @@ import type { ChangeAction, ChangeEvent } from './change-event';
 import type { BinlogHandler } from './on-binlog.explorer';
 import { RowLanes } from './row-lanes';
 
+/** A queue that stays full for longer than this is worth a warning. */
+const FULL_MILLIS = 10_000;
 const LONGEST_BACKOFF_MILLIS = 30_000;
 
 /** Calls the `@OnBinlog` handlers: those of one row in commit order, those of different rows side by side. */
@@ -72,7 +74,7 @@ export class HandlerRunner {
     const rows = rowIdentities(change);
     const outcomes: Outcome[] = [];
     for (const handler of handlers) {
-      await this.lanes.room();
+      await this.room();
       const lanes = rows.map((row) => `${handler.name}\0${row}`);
       outcomes.push({ settled: this.lanes.run(lanes, () => this.call(handler, event)) });
     }
@@ -91,6 +93,23 @@ export class HandlerRunner {
       return { done: true };
     } catch (cause) {
       return { done: false, reason: errorKind(cause) };
+    }
+  }
+
+  /** Waits for room, and says so when it takes long: the cache waits as well. */
+  private async room(): Promise<void> {
+    const alarm = setInterval(
+      () =>
+        this.errors.warn(
+          `${this.lanes.length} calls of @OnBinlog handlers wait or run, and none has ended for ${FULL_MILLIS / 1_000} s: ` +
+            'the tail and the cache wait for them. Look for a handler that never returns',
+        ),
+      FULL_MILLIS,
+    );
+    try {
+      await this.lanes.room();
+    } finally {
+      clearInterval(alarm);
     }
   }
 

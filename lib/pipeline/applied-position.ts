@@ -27,6 +27,11 @@ export class AppliedPosition {
     return this.current;
   }
 
+  /** Another value for each stream. */
+  get stream(): PositionOrigin | undefined {
+    return this.origin;
+  }
+
   /** The identity of the server that the stream comes from. */
   get identity(): string | undefined {
     return this.origin?.serverUuid;

@@ -5,6 +5,7 @@ import type { CacheWrites } from './redis-writer';
 import { writeKeys } from './redis-writer';
 import { RewindGuard } from './rewind-guard';
 import type { VersionedWrite, WriteRefusal } from './versioned-write';
+import { recordKey } from './versioned-write';
 
 type Refusals = ReadonlyMap<string, WriteRefusal>;
 
@@ -18,19 +19,12 @@ export class CacheWriter {
   ) {}
 
   /**
-   * One round trip, which counts as the latest one: rounds never overlap. Waits while Redis is away; resolves with
-   * the keys that Redis refuses also when asked for each alone.
+   * One round trip. Waits while Redis is away; resolves with the keys that Redis refuses also when asked for each
+   * alone.
    *
    * @throws RedisRewoundError when Redis has lost earlier writes
    */
   async round(writes: CacheWrites, signal: AbortSignal): Promise<Refusals> {
-    const { counter } = this.guard;
-    const refusals = await this.send(counter === undefined ? writes : { ...writes, counter }, signal);
-    return refusals.size === 0 ? refusals : this.eachAlone(writes, refusals, signal);
-  }
-
-  /** As `round`, beside the rounds: for what was parked. */
-  async single(writes: CacheWrites, signal: AbortSignal): Promise<Refusals> {
     const refusals = await this.send(writes, signal);
     return refusals.size === 0 ? refusals : this.eachAlone(writes, refusals, signal);
   }
@@ -38,9 +32,10 @@ export class CacheWriter {
   private async send(writes: CacheWrites, signal: AbortSignal): Promise<Refusals> {
     try {
       return await this.gate.run(signal, async () => {
-        const { era } = this.guard;
-        const { refusals, counted } = await writeKeys(this.redis.client, writes);
-        await this.guard.acknowledge(counted, era);
+        const { counter, ticket } = this.guard;
+        const counting = counter === undefined ? writes : { ...writes, counter };
+        const { refusals, counted } = await writeKeys(this.redis.client, counting);
+        await this.guard.acknowledge(counted, ticket);
         return refusals;
       });
     } catch (cause) {
@@ -99,7 +94,9 @@ export class CacheWriter {
   ): Promise<WriteRefusal | undefined> {
     const refused = write && (await this.send({ versioned: [write] }, signal)).get(key);
     if (write && (!refused || refused.removed)) return refused;
-    const kept = (await this.send({ removals: [key] }, signal)).get(key);
+    // With its record, which would prove to a late retry of an older change that nothing newer was done.
+    const record = recordKey(key, this.redis.client.options.keyPrefix ?? '');
+    const kept = (await this.send({ removals: write ? [key, record] : [key] }, signal)).get(key);
     return kept ?? (refused && { message: refused.message, removed: true });
   }
 }

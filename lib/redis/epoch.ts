@@ -1,5 +1,5 @@
 import type { RedisClient } from './redis-client';
-import { epochKey } from './own-keys';
+import { EPOCHS_KEY } from './own-keys';
 
 /** What stands in Redis of the history that versions belong to. */
 export interface Epoch {
@@ -8,21 +8,24 @@ export interface Epoch {
   readonly isFirst: boolean;
 }
 
-/** KEYS: the epoch; ARGV: identity of the server, epoch that has ended. */
+/** KEYS: the epochs; ARGV: name of the source, identity of its server, epoch that has ended. */
 const CLAIM = `
-local stored = redis.call('HMGET', KEYS[1], 'number', 'identity')
-local ended = tonumber(ARGV[2])
-local number = tonumber(stored[1] or '0')
-if stored[2] ~= ARGV[1] or number <= ended then
-  number = math.max(number, ended) + 1
-  redis.call('HSET', KEYS[1], 'number', number, 'identity', ARGV[1])
+local key, server, source = KEYS[1], 'server:' .. ARGV[2], 'source:' .. ARGV[1]
+local ended = tonumber(ARGV[3])
+local number = tonumber(redis.call('HGET', key, server) or '0')
+local before = redis.call('HGET', key, source)
+if number == 0 or number <= ended or (before and before ~= ARGV[2]) then
+  number = math.max(tonumber(redis.call('HGET', key, 'last') or '0'), ended) + 1
+  redis.call('HSET', key, 'last', number, server, number)
 end
-return { number, stored[1] and 0 or 1 }
+redis.call('HSET', key, source, ARGV[2])
+return { number, before and 0 or 1 }
 `;
 
 /**
- * The epoch of the changes that this server's binlog holds now. It grows when the server is another one than before,
- * and when the epoch that is given has ended, because the binlog began anew. All processes of a group get the same.
+ * The epoch of the changes that this server's binlog holds now: one number for one history, whoever tails it, because
+ * versions of different histories must never be taken for those of one. It grows when the server of a source is
+ * another one than before, and when the epoch that is given has ended, because the binlog began anew.
  */
 export async function claimEpoch(
   client: RedisClient,
@@ -30,9 +33,8 @@ export async function claimEpoch(
   identity: string,
   ended: number,
 ): Promise<Epoch> {
-  const [number, isFirst] = (await client.eval(CLAIM, 1, epochKey(name), identity, ended)) as [
-    number,
-    number,
-  ];
-  return { number, isFirst: isFirst === 1 };
+  const reply = (await client.eval(CLAIM, 1, EPOCHS_KEY, name, identity, ended)) as unknown[];
+  // A client may be set to give numbers as strings.
+  const [number, isFirst] = reply.map(Number);
+  return { number: number ?? 0, isFirst: isFirst === 1 };
 }

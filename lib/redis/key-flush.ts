@@ -28,6 +28,10 @@ export async function flushPatterns(
 ): Promise<void> {
   const prefix = client.options.keyPrefix ?? '';
   for (const node of await mastersOf(client)) {
+    await unbroken(node, () => flushNode(node));
+  }
+
+  async function flushNode(node: Redis): Promise<void> {
     for (const { pattern, version } of patterns) {
       // SCAN knows nothing of the client's key prefix, everything else adds it.
       const physical = escapePattern(prefix) + pattern;
@@ -44,6 +48,20 @@ export async function flushPatterns(
           await remove(client, keys, version);
         }
       }
+    }
+  }
+}
+
+/** A cursor means nothing to another run of the server: a scan over which the connection broke begins anew. */
+async function unbroken(node: Redis, task: () => Promise<void>): Promise<void> {
+  for (let broken = true; broken;) {
+    broken = false;
+    const onClose = (): void => void (broken = true);
+    node.once('close', onClose);
+    try {
+      await task();
+    } finally {
+      node.off('close', onClose);
     }
   }
 }

@@ -5,10 +5,8 @@ export function checkpointKey(name: string): string {
   return `cacheflow:${name}:checkpoint`;
 }
 
-/** Where the epoch of a source's versions is. */
-export function epochKey(name: string): string {
-  return `cacheflow:${name}:epoch`;
-}
+/** Where the epochs of all servers are that were tailed into this Redis. */
+export const EPOCHS_KEY = 'cacheflow:epochs';
 
 /** Where one process counts what it wrote: in the slot of the checkpoint, which depends on it. */
 export function counterKey(name: string, instance: string, keyPrefix: string): string {
@@ -17,7 +15,7 @@ export function counterKey(name: string, instance: string, keyPrefix: string): s
 
 /** Whether a key is the library's own, so that a pattern as wide as that of the template `{id}` must not touch it. */
 export function isOwnKey(key: string): boolean {
-  return /^(cacheflow:.+:(checkpoint|epoch|dead-letters)|cf:.*cacheflow:.+:checkpoint\}?:[\da-f-]{36})$/s.test(
+  return /^(cacheflow:(epochs|.+:(checkpoint|dead-letters))|cf:.*cacheflow:.+:checkpoint\}?:[\da-f-]{36})$/s.test(
     key,
   );
 }

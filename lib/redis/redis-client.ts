@@ -32,6 +32,8 @@ export function createRedisClient(source: Exclude<RedisSource, RedisClient | { n
     // Commands of an outage wait for its end; the tail stops reading meanwhile.
     maxRetriesPerRequest: null,
     socketTimeout: SOCKET_TIMEOUT_MILLIS,
+    // After a failover behind the same address the connection may still lead to the old master.
+    reconnectOnError: (error: Error) => (error.message.startsWith('READONLY') ? 1 : false),
     retryStrategy: (attempt: number) => Math.min(attempt * 50, LONGEST_RETRY_DELAY_MILLIS),
     ...options,
   };

@@ -58,9 +58,9 @@ export class RewindGuard {
     return this.uncounted ?? '';
   }
 
-  /** To be taken before a round is sent, and given to `acknowledge`. */
-  get era(): number {
-    return this.beginnings;
+  /** To be taken before a round is sent, and given to `acknowledge`: rounds may overlap. */
+  get ticket(): Ticket {
+    return { beginnings: this.beginnings, acknowledged: this.acknowledged };
   }
 
   /** Takes Redis as it is now for the truth. Rejects when Redis is out of reach. */
@@ -98,16 +98,16 @@ export class RewindGuard {
    *
    * @throws RedisRewoundError when writes before it were lost
    */
-  async acknowledge(counted: number | Error | undefined, era: number): Promise<void> {
-    if (era !== this.beginnings) return;
+  async acknowledge(counted: number | Error | undefined, ticket: Ticket): Promise<void> {
+    if (ticket.beginnings !== this.beginnings) return;
     if (this.rewound) throw this.error();
     if (counted === undefined) return;
     if (counted instanceof Error) {
       this.uncounted ??= await runId(this.redis.client);
       return;
     }
-    if (counted <= this.acknowledged) this.fail();
-    this.acknowledged = counted;
+    if (counted <= ticket.acknowledged) this.fail();
+    this.acknowledged = Math.max(this.acknowledged, counted);
     if (this.uncounted === undefined) return;
     const before = this.uncounted;
     this.uncounted = undefined;
@@ -159,6 +159,12 @@ export class RewindGuard {
         'to a replica that lagged); what was lost is applied again',
     );
   }
+}
+
+/** What was known when a round was sent. */
+interface Ticket {
+  readonly beginnings: number;
+  readonly acknowledged: number;
 }
 
 /** The run ids of all masters. */

@@ -117,14 +117,14 @@ export class StrategyService {
   }
 
   /** Does again what was parked. See {@link RetryExecutor}. */
-  async retry({ work, table, position }: ParkedCommand, signal: AbortSignal): Promise<RetryResult> {
+  async retry({ work, table, position, attempts }: ParkedCommand, signal: AbortSignal): Promise<RetryResult> {
     switch (work.kind) {
       case 'set':
         return this.retrySet(work, signal);
       case 'remove': {
         const remove = { key: work.key, version: work.version, value: undefined, ttlSeconds: undefined };
         const writes = work.tombstone ? { versioned: [remove] } : { removals: [work.key] };
-        const refusal = (await this.writer.single(writes, signal)).get(work.key);
+        const refusal = (await this.writer.round(writes, signal)).get(work.key);
         return refusal ? { done: false, reason: replyCode(refusal.message) } : { done: true };
       }
       case 'flush': {
@@ -132,7 +132,7 @@ export class StrategyService {
         return refusal ? { done: false, reason: replyCode(refusal.message) } : { done: true };
       }
       case 'strategy':
-        return this.retryCustom(work, signal);
+        return this.retryCustom(work, attempts, signal);
       case 'handler':
         throw new Error(`A handler's call is none of the cache (${table ?? ''} ${position.file})`);
     }
@@ -151,8 +151,8 @@ export class StrategyService {
     const { strategy, ttlSeconds } = table.rule;
     const before = this.plans.keysOf(table, change, 'before', flushes);
     const after = this.plans.keysOf(table, change, 'after', flushes);
-    for (const key of before) this.pending.forget(key);
-    for (const key of after) this.pending.forget(key);
+    for (const key of before) this.pending.supersede(key);
+    for (const key of after) this.pending.supersede(key);
     if (typeof strategy === 'function') {
       const keys = [...new Set([...before, ...after])];
       if (await this.runCustom(table.rule, change, keys, signal)) return true;
@@ -199,15 +199,18 @@ export class StrategyService {
 
   private async retryCustom(
     { event, keys, version }: Extract<ParkedWork, { kind: 'strategy' }>,
+    attempts: number,
     signal: AbortSignal,
   ): Promise<RetryResult> {
     const rule = this.plans.ruleOf(event);
     const isLatest = (): boolean => keys.every((key) => this.pending.isLatest(key, version));
-    if (rule && isLatest()) {
+    const isUnknown = keys.some((key) => this.pending.stateOf(key, version) === 'unknown');
+    const isWanted = attempts === 0;
+    if (rule && (isLatest() || (isUnknown && isWanted))) {
       try {
         await this.custom.run(rule, event, { keys, ttlSeconds: rule.ttlSeconds });
         if (isLatest()) {
-          for (const key of keys) this.pending.forget(key);
+          for (const key of keys) this.pending.done(key, version);
           return { done: true };
         }
       } catch (cause) {
@@ -215,9 +218,13 @@ export class StrategyService {
         if (isLatest()) return { done: false, reason: errorKind(cause) };
       }
     }
-    // Something newer may have been done to the keys: what the strategy would write now could be old.
-    const [refusal] = (await this.writer.single({ removals: keys }, signal)).values();
-    return refusal ? { done: false, reason: replyCode(refusal.message) } : { done: true };
+    // Something newer was done to the keys, or may have been: what the strategy would write now could be old.
+    const [refusal] = (await this.writer.round({ removals: keys }, signal)).values();
+    if (refusal) return { done: false, reason: replyCode(refusal.message) };
+    // Parked before a restart or by another process: a person has to decide, by a requeue, which starts from 0.
+    if (isUnknown && !isWanted) return { done: false, reason: 'NEWER_UNKNOWN' };
+    for (const key of keys) this.pending.done(key, version);
+    return { done: true };
   }
 
   private async write(plan: WritePlan, signal: AbortSignal): Promise<void> {
@@ -304,11 +311,11 @@ export class StrategyService {
     const writes = this.canBeVersioned(key)
       ? { versioned: [{ key, version, value, ttlSeconds, needsProof: !proven }] }
       : { removals: [key] };
-    const refusal = (await this.writer.single(writes, signal)).get(key);
+    const refusal = (await this.writer.round(writes, signal)).get(key);
     if (refusal) return { done: false, reason: replyCode(refusal.message) };
     // A newer change that Redis refused came by meanwhile, and its removal may have been before our write.
-    if (proven && !this.pending.isLatest(key, version)) await this.writer.single({ removals: [key] }, signal);
-    else this.pending.forget(key);
+    if (proven && !this.pending.isLatest(key, version)) await this.writer.round({ removals: [key] }, signal);
+    this.pending.done(key, version);
     return { done: true };
   }
 
@@ -316,7 +323,7 @@ export class StrategyService {
     const version = versionOf(this.epoch, position);
     const scope = { schema: table?.schema, table: table?.table };
     // A parked value may be one of those that are gone now.
-    this.pending.clear();
+    this.pending.supersedeAll();
     const refusal = await this.flusher.flush(scope, version, signal);
     // Counts, so that a Redis that loses it later is noticed.
     await this.writer.round({}, signal);

@@ -56,10 +56,7 @@ describeEachSql('the checkpoint', { schema: SCHEMA }, (stage) => {
     expect(await stage.redis.keys('*')).toEqual([]);
     await stage.redis.select(3);
     try {
-      expect((await stage.redis.keys('*')).sort()).toEqual([
-        'cacheflow:shop:checkpoint',
-        'cacheflow:shop:epoch',
-      ]);
+      expect((await stage.redis.keys('*')).sort()).toEqual(['cacheflow:shop:checkpoint', 'cacheflow:epochs']);
       const stored = JSON.parse((await stage.redis.get('cacheflow:shop:checkpoint')) ?? '') as unknown;
       expect(stored).toEqual({ ...app.cacheflow.status().position });
       expect(await stage.redis.ttl('cacheflow:shop:checkpoint')).toBe(-1);
@@ -114,7 +111,7 @@ describeEachSql('the checkpoint', { schema: SCHEMA }, (stage) => {
     expect(store.saves.at(-1)?.checkpoint).toEqual(app.cacheflow.status().position);
     const offsets = store.saves.map(({ checkpoint }) => checkpoint.offset);
     expect(offsets).toEqual([...offsets].sort((a, b) => a - b));
-    expect(await stage.redis.keys('cacheflow:*')).toEqual(['cacheflow:own:epoch']);
+    expect(await stage.redis.keys('cacheflow:*')).toEqual(['cacheflow:epochs']);
   });
 
   it('can be kept in a store of the app, by class, which is a provider or made with its dependencies', async () => {

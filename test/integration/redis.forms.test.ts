@@ -115,7 +115,7 @@ describe('one Redis', () => {
       await apps.pop()?.close();
       expect((await plain.keys('*')).sort()).toEqual([
         'own[1]:cacheflow:default:checkpoint',
-        'own[1]:cacheflow:default:epoch',
+        'own[1]:cacheflow:epochs',
         'own[1]:cf:{own[1]:shop:items:1}',
         'shop:orders:9',
       ]);

@@ -194,10 +194,10 @@ it('the dead letters survive a flush of every key', async () => {
   const { service, executor } = await started({ maxAttempts: 1 });
   executor.answer = async () => REFUSED;
   await service.park([parked()], never);
-  await redis.set('cacheflow:default:epoch', '1');
+  await redis.set('cacheflow:epochs', '1');
   await redis.set('user:1', 'x');
   let removed = 0;
   await flushPatterns(redis, [{ pattern: '*', version: undefined }], (keys) => (removed += keys));
   expect(removed).toBe(1);
-  expect((await redis.keys('*')).sort()).toEqual([STREAM, 'cacheflow:default:epoch']);
+  expect((await redis.keys('*')).sort()).toEqual([STREAM, 'cacheflow:epochs']);
 });

@@ -384,14 +384,14 @@ describeEachSql('the epoch', { schema: SCHEMA }, (stage) => {
     const app = await stage.app({ tables: [ITEMS] });
     await stage.sql.query('REPLACE INTO shop.items VALUES (1, 1), (2, 1)');
     await app.cacheflow.caughtUp();
-    const before = Number(await stage.redis.hget('cacheflow:default:epoch', 'number'));
+    const before = Number(await stage.redis.hget('cacheflow:epochs', 'last'));
     await app.close();
     await stage.sql.query(stage.sql.kind === 'mysql' ? 'RESET BINARY LOGS AND GTIDS' : 'RESET MASTER');
     const again = await stage.app({ tables: [ITEMS] });
     await stage.sql.query('UPDATE shop.items SET n = 2');
     await again.cacheflow.caughtUp();
     expect(await stage.redis.mget('shop:items:1', 'shop:items:2')).toEqual([value(1, 2), value(2, 2)]);
-    expect(Number(await stage.redis.hget('cacheflow:default:epoch', 'number'))).toBe(before + 1);
+    expect(Number(await stage.redis.hget('cacheflow:epochs', 'last'))).toBe(before + 1);
   });
 });
 
