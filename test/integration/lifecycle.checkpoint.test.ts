@@ -56,7 +56,7 @@ describeEachSql('the checkpoint', { schema: SCHEMA }, (stage) => {
     expect(await stage.redis.keys('*')).toEqual([]);
     await stage.redis.select(3);
     try {
-      expect((await stage.redis.keys('*')).sort()).toEqual(['cacheflow:shop:checkpoint', 'cacheflow:epochs']);
+      expect((await stage.redis.keys('*')).sort()).toEqual(['cacheflow:epochs', 'cacheflow:shop:checkpoint']);
       const stored = JSON.parse((await stage.redis.get('cacheflow:shop:checkpoint')) ?? '') as unknown;
       expect(stored).toEqual({ ...app.cacheflow.status().position });
       expect(await stage.redis.ttl('cacheflow:shop:checkpoint')).toBe(-1);

@@ -166,6 +166,7 @@ describeEachSql('a Redis that went back', { schema: SCHEMA }, (stage) => {
 
     await change(stage, 1, 5);
     await app.cacheflow.caughtUp();
+    await saved(app, stage.redis);
     await restartFrom(stage.redisServer, undefined);
     await stage.cache('shop:users:1');
     await change(stage, 2, 6);
