@@ -66,7 +66,7 @@ export class ChangePipeline {
     // once Redis has acknowledged all of it. Nobody waits for it: where it cannot be saved, a restart repeats
     // more, but stale keys must not stay in the cache meanwhile. It never rejects.
     void this.keeper.save();
-    await this.barrier.pass(batch, signal);
+    await this.barrier.pass(batch, this.queue.backlog(BATCH_ROWS), signal);
     await this.strategy.apply(items, signal);
 
     const handlers = await this.events.publish(items);

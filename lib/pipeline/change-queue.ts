@@ -47,6 +47,13 @@ export class ChangeQueue {
     return this.pieces.length === 0 && this.inHand.length === 0;
   }
 
+  /** What waits, when that is many rows; else nothing. */
+  backlog(minRows: number): readonly TransactionPiece[] {
+    let rows = this.rows;
+    for (const piece of this.inHand) rows -= weightOf(piece);
+    return rows >= minRows ? this.pieces : [];
+  }
+
   /** Resolves when nothing waits and nothing is being applied. */
   async drained(signal: AbortSignal): Promise<void> {
     while (!this.isIdle && !this.closed) {

@@ -33,6 +33,8 @@ export interface BarrierContext {
 export class VisibilityBarrier {
   private session: BarrierSession | undefined;
   private since: number | undefined;
+  /** Pieces that were waited for together with an earlier batch. */
+  private readonly visible = new WeakSet<TransactionPiece>();
 
   constructor(private readonly context: BarrierContext) {}
 
@@ -42,17 +44,25 @@ export class VisibilityBarrier {
   }
 
   /**
-   * Resolves when everything that the batch changes can be read. What goes wrong is reported and tried again:
-   * it rejects only when the signal is aborted, with its reason.
+   * Resolves when everything that the batch changes can be read, and a backlog that waits behind it, for which nobody
+   * has to ask again. What goes wrong is reported and tried again: it rejects only when the signal is aborted, with
+   * its reason.
    */
-  async pass(batch: readonly TransactionPiece[], signal: AbortSignal): Promise<void> {
-    const target = targetOf(batch);
+  async pass(
+    batch: readonly TransactionPiece[],
+    backlog: readonly TransactionPiece[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (batch.every((piece) => !piece.mark || this.visible.has(piece))) return;
+    const pieces = [...batch, ...backlog];
+    const target = targetOf(pieces);
     if (!target) return;
     signal.throwIfAborted();
     this.since = Date.now();
     const alarm = this.alarmFor(target);
     try {
       await this.wait(target, alarm, signal);
+      for (const piece of pieces) this.visible.add(piece);
     } catch (error) {
       // It may still be busy with the question.
       this.close();

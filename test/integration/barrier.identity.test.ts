@@ -33,14 +33,14 @@ describeEachSql('the barrier', {}, (stage) => {
     });
     onTestFinished(() => barrier.close());
     const never = new AbortController();
-    await barrier.pass(BATCH, never.signal);
+    await barrier.pass(BATCH, [], never.signal);
     identity = row?.identity;
-    await barrier.pass(BATCH, never.signal);
+    await barrier.pass(BATCH, [], never.signal);
     expect(onOtherServer).not.toHaveBeenCalled();
 
     identity = 'another';
     let passed = false;
-    const pass = barrier.pass(BATCH, never.signal).then(() => (passed = true));
+    const pass = barrier.pass(BATCH, [], never.signal).then(() => (passed = true));
     await waitFor(() => onOtherServer.mock.calls.length > 2, { message: 'the call' });
     expect(passed).toBe(false);
     expect(barrier.waitingSince).toBeGreaterThan(Date.now() - 10_000);
