@@ -87,16 +87,18 @@ export class TransactionAssembler {
     this.witness = undefined;
   }
 
+  private mark(): CommitMark {
+    const { file, offset } = this.readUpTo();
+    return { file, offset, gtid: this.currentGtid, witness: this.witness };
+  }
+
   private hand(end: BinlogPosition | undefined): void {
     const piece: TransactionPiece = {
       items: this.items,
       bytes: this.bytes,
       end,
       gtid: end && this.currentGtid,
-      mark:
-        this.items.length === 0
-          ? undefined
-          : { ...this.readUpTo(), gtid: this.currentGtid, witness: this.witness },
+      mark: this.items.length === 0 ? undefined : this.mark(),
     };
     this.items = [];
     this.bytes = 0;

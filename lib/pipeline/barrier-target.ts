@@ -24,11 +24,12 @@ export function targetOf(batch: readonly TransactionPiece[]): BarrierTarget | un
     const { mark } = piece;
     if (!mark) continue;
     last = mark;
-    const domain = mark.gtid === undefined ? undefined : MARIADB_GTID.exec(mark.gtid)?.[1];
-    if (mark.gtid !== undefined && domain === undefined) {
+    // Only MySQL's have a colon.
+    if (mark.gtid?.includes(':')) {
       gtids.add(mark.gtid);
       continue;
     }
+    const domain = mark.gtid === undefined ? undefined : MARIADB_GTID.exec(mark.gtid)?.[1];
     if (mark.gtid !== undefined && domain !== undefined) domains.set(domain, mark.gtid);
     others.push(piece);
   }
@@ -74,25 +75,34 @@ export function rowTargetOf(pieces: readonly TransactionPiece[]): RowTarget {
   return { witness: undefined, witnessMark: undefined, tables: [...tables.values()], unproven, untold };
 }
 
+/** Digits of which a number is exact. */
+const SAFE_DIGITS = 15;
+
 /** A GTID set of transactions that mostly follow each other. */
 class GtidRanges {
   private readonly parts: string[] = [];
+  /** `uuid:` of the range in hand; it comes with each of thousands of transactions. */
   private source = '';
-  private from = 0n;
-  private to = 0n;
+  private from = 0;
+  private to = 0;
 
   add(gtid: string): void {
-    const colon = gtid.lastIndexOf(':');
-    const source = gtid.slice(0, colon);
-    const number = BigInt(gtid.slice(colon + 1));
-    if (source === this.source && (number === this.to || number === this.to + 1n)) {
-      this.to = number;
-      return;
+    const digits = gtid.length - this.source.length;
+    if (this.source !== '' && digits <= SAFE_DIGITS && gtid.startsWith(this.source)) {
+      const number = Number(gtid.slice(this.source.length));
+      if (number === this.to || number === this.to + 1) {
+        this.to = number;
+        return;
+      }
     }
     this.close();
-    this.source = source;
-    this.from = number;
-    this.to = number;
+    const start = gtid.lastIndexOf(':') + 1;
+    if (gtid.length - start > SAFE_DIGITS) {
+      this.parts.push(gtid);
+      return;
+    }
+    this.source = gtid.slice(0, start);
+    this.from = this.to = Number(gtid.slice(start));
   }
 
   toString(): string {
@@ -101,7 +111,7 @@ class GtidRanges {
   }
 
   private close(): void {
-    if (this.source !== '') this.parts.push(`${this.source}:${this.from}-${this.to}`);
+    if (this.source !== '') this.parts.push(`${this.source}${this.from}-${this.to}`);
     this.source = '';
   }
 }

@@ -1,9 +1,12 @@
 import type { RowChange, TableFlush } from '../pipeline/stream';
 import { keyText } from './key-template';
 
+const NONE: TableFlush[] = [];
+
 /** Flushes of the tables that foreign keys change along with a row, without the binlog telling. */
 export function cascadeFlushes(change: RowChange): TableFlush[] {
-  const { cascades = [] } = change.table;
+  const { cascades } = change.table;
+  if (!cascades) return NONE;
   const reached = cascades.flatMap(({ columns, onDelete, onUpdate }) => {
     if (change.action === 'delete') return onDelete;
     if (change.action === 'insert') return [];

@@ -7,7 +7,8 @@ import { waitFor } from '../support/wait-for';
 
 // What another server shows says nothing about the one that the stream comes from.
 
-const BATCH: TransactionPiece[] = [
+/** A new one each time: what was waited for once is not waited for again. */
+const batch = (): TransactionPiece[] => [
   {
     items: [{ kind: 'flush', table: undefined, position: { file: 'binlog.000001', offset: 4 } }],
     bytes: 0,
@@ -33,14 +34,14 @@ describeEachSql('the barrier', {}, (stage) => {
     });
     onTestFinished(() => barrier.close());
     const never = new AbortController();
-    await barrier.pass(BATCH, [], never.signal);
+    await barrier.pass(batch(), [], never.signal);
     identity = row?.identity;
-    await barrier.pass(BATCH, [], never.signal);
+    await barrier.pass(batch(), [], never.signal);
     expect(onOtherServer).not.toHaveBeenCalled();
 
     identity = 'another';
     let passed = false;
-    const pass = barrier.pass(BATCH, [], never.signal).then(() => (passed = true));
+    const pass = barrier.pass(batch(), [], never.signal).then(() => (passed = true));
     await waitFor(() => onOtherServer.mock.calls.length > 2, { message: 'the call' });
     expect(passed).toBe(false);
     expect(barrier.waitingSince).toBeGreaterThan(Date.now() - 10_000);
