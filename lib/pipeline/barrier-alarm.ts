@@ -9,6 +9,7 @@ const NEXT_MILLIS = 10_000;
 export class BarrierAlarm {
   private timer: NodeJS.Timeout;
   private reported = false;
+  private reachable = true;
   private readonly startedAt = performance.now();
 
   constructor(
@@ -24,6 +25,7 @@ export class BarrierAlarm {
 
   /** The connection failed, and is tried again. */
   failed(cause: unknown): void {
+    this.reachable = false;
     if (this.reported) return;
     this.restart();
     this.errors.report(
@@ -45,7 +47,10 @@ export class BarrierAlarm {
     const seconds = Math.round((performance.now() - this.startedAt) / 1_000);
     this.errors.report(
       new VisibilityStalledError(
-        `Invalidations have waited ${seconds} s for ${this.server} to show ${this.wish}. ${this.advice}`,
+        `Invalidations have waited ${seconds} s for ${this.server} to show ${this.wish}. ` +
+          (this.reachable
+            ? this.advice
+            : 'It could not be asked: look whether it is up, and at its host, port and login'),
       ),
     );
   }

@@ -59,10 +59,10 @@ export class TableFlusher {
           };
           if (Date.now() - reportedAt < REPORT_INTERVAL_MILLIS) return;
           reportedAt = Date.now();
-          this.errors.info(`Removing all keys of ${of}: ${this.progress.removed} so far`);
+          this.errors.info(`Removing all keys of ${nameOfScope(of)}: ${this.progress.removed} so far`);
         }),
       );
-      this.errors.info(`Removed all keys of ${of}: ${this.progress.removed}`);
+      this.errors.info(`Removed all keys of ${nameOfScope(of)}: ${this.progress.removed}`);
       return undefined;
     } catch (cause) {
       if (!isRefusal(cause)) throw cause;
@@ -82,4 +82,8 @@ export class TableFlusher {
     }
     return [...found.values()];
   }
+}
+
+function nameOfScope(of: string): string {
+  return of === '*' ? 'all watched tables' : of;
 }
