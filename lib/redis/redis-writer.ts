@@ -1,5 +1,4 @@
 import calculateSlot from 'cluster-key-slot';
-import { EPOCH_DIGITS } from './version';
 import type { RedisClient } from './redis-client';
 import { isCluster } from './redis-client';
 import type { VersionedWrite, WriteRefusal } from './versioned-write';
@@ -78,7 +77,7 @@ type Reply = Error | { readonly value: unknown };
 
 function scriptCommand(group: readonly VersionedWrite[], keyPrefix: string): Command {
   const keys = group.map((write) => write.key);
-  const args = versionedWriteArguments(group, EPOCH_DIGITS, keyPrefix);
+  const args = versionedWriteArguments(group, keyPrefix);
   const numberOfKeys = String(2 * keys.length);
   return {
     keys,

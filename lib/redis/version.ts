@@ -17,11 +17,6 @@ export function versionOf(
   return `${digits(epoch, EPOCH_DIGITS)}.${digits(file, 10)}.${digits(position.offset, 15)}.${digits(row, 10)}`;
 }
 
-/** The version of what happened before an epoch's first change, and after everything of the epochs before. */
-export function startOfEpoch(epoch: number): string {
-  return versionOf(epoch, { file: '', offset: 0, row: 0 });
-}
-
 /** How many characters of a version are its epoch. */
 export const EPOCH_DIGITS = 8;
 

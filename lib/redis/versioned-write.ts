@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { EPOCH_DIGITS } from './version';
 
 /**
  * Sets or removes one key, unless something newer was done to it. Either leaves the version behind, in a record
@@ -90,13 +91,9 @@ export const versionedWriteScript: Script = {
 };
 
 /** The arguments of one call, after the number of keys. */
-export function versionedWriteArguments(
-  writes: readonly VersionedWrite[],
-  epochDigits: number,
-  keyPrefix: string,
-): string[] {
+export function versionedWriteArguments(writes: readonly VersionedWrite[], keyPrefix: string): string[] {
   const keys: string[] = [];
-  const args: string[] = [String(epochDigits)];
+  const args: string[] = [String(EPOCH_DIGITS)];
   for (const { key, version, value, ttlSeconds, needsProof } of writes) {
     keys.push(key, recordKey(key, keyPrefix));
     const way = value === undefined ? 'remove' : needsProof ? 'prove' : 'set';

@@ -117,7 +117,7 @@ export class StrategyService {
   }
 
   /** Does again what was parked. See {@link RetryExecutor}. */
-  async retry({ work, table, position, attempts }: ParkedCommand, signal: AbortSignal): Promise<RetryResult> {
+  async retry({ work, attempts }: ParkedCommand, signal: AbortSignal): Promise<RetryResult> {
     switch (work.kind) {
       case 'set':
         return this.retrySet(work, signal);
@@ -125,16 +125,16 @@ export class StrategyService {
         const remove = { key: work.key, version: work.version, value: undefined, ttlSeconds: undefined };
         const writes = work.tombstone ? { versioned: [remove] } : { removals: [work.key] };
         const refusal = (await this.writer.round(writes, signal)).get(work.key);
-        return refusal ? { done: false, reason: replyCode(refusal.message) } : { done: true };
+        return resultOf(refusal);
       }
       case 'flush': {
         const refusal = await this.flusher.flush(work, work.version, signal);
-        return refusal ? { done: false, reason: replyCode(refusal.message) } : { done: true };
+        return resultOf(refusal);
       }
       case 'strategy':
         return this.retryCustom(work, attempts, signal);
       case 'handler':
-        throw new Error(`A handler's call is none of the cache (${table ?? ''} ${position.file})`);
+        throw new Error('A call of a handler is nothing that the cache can do');
     }
   }
 
@@ -220,7 +220,7 @@ export class StrategyService {
     }
     // Something newer was done to the keys, or may have been: what the strategy would write now could be old.
     const [refusal] = (await this.writer.round({ removals: keys }, signal)).values();
-    if (refusal) return { done: false, reason: replyCode(refusal.message) };
+    if (refusal) return resultOf(refusal);
     // Parked before a restart or by another process: a person has to decide, by a requeue, which starts from 0.
     if (isUnknown && !isWanted) return { done: false, reason: 'NEWER_UNKNOWN' };
     for (const key of keys) this.pending.done(key, version);
@@ -312,7 +312,7 @@ export class StrategyService {
       ? { versioned: [{ key, version, value, ttlSeconds, needsProof: !proven }] }
       : { removals: [key] };
     const refusal = (await this.writer.round(writes, signal)).get(key);
-    if (refusal) return { done: false, reason: replyCode(refusal.message) };
+    if (refusal) return resultOf(refusal);
     // A newer change that Redis refused came by meanwhile, and its removal may have been before our write.
     if (proven && !this.pending.isLatest(key, version)) await this.writer.round({ removals: [key] }, signal);
     this.pending.done(key, version);
@@ -382,6 +382,11 @@ function commandOf(
     attempts: 1,
     parkedAt: Date.now(),
   };
+}
+
+/** What a retry came to that Redis refused, or did not. */
+function resultOf(refusal: { readonly message: string } | undefined): RetryResult {
+  return refusal ? { done: false, reason: replyCode(refusal.message) } : { done: true };
 }
 
 /** The code that a reply of Redis begins with; the rest may quote the command. */

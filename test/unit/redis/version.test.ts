@@ -1,8 +1,10 @@
 import calculateSlot from 'cluster-key-slot';
 import { expect, it } from 'vitest';
 import { isOwnKey, counterKey } from '../../../lib/redis/own-keys';
-import { startOfEpoch, versionOf } from '../../../lib/redis/version';
+import { versionOf } from '../../../lib/redis/version';
 import { canHaveRecord, keyOfRecord, recordKey } from '../../../lib/redis/versioned-write';
+
+const startOfEpoch = (epoch: number): string => versionOf(epoch, { file: '', offset: 0, row: 0 });
 
 it('orders changes by epoch, file, offset and row, also beyond file 999999 and 4 GiB', () => {
   const inOrder = [
