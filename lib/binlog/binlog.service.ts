@@ -17,6 +17,7 @@ import { AppliedPosition } from '../pipeline/applied-position';
 import { ChangePipeline } from '../pipeline/change-pipeline';
 import { ChangeQueue } from '../pipeline/change-queue';
 import { VisibilityBarrier } from '../pipeline/visibility-barrier';
+import { VisibilityProbe } from '../pipeline/visibility-probe';
 import { lookAtSource } from '../preflight/preflight';
 import { isCluster } from '../redis/redis-client';
 import { RedisConnection } from '../redis/redis-connection';
@@ -259,14 +260,16 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
       projection: (table, place) =>
         this.events.wants(table) ? undefined : this.strategy.columnsNeeded(table, place),
     });
-    const barrier = new VisibilityBarrier({
-      mysql: config.mysql,
-      replica: config.barrier,
-      reconnect: config.reconnect,
-      errors,
-      sourceIdentity: () => position.identity,
-      onOtherServer: () => tail.reconnect(new Error('the address leads to another server now')),
-    });
+    const barrier = new VisibilityBarrier(
+      new VisibilityProbe({
+        mysql: config.mysql,
+        replica: config.barrier,
+        reconnect: config.reconnect,
+        errors,
+        sourceIdentity: () => position.identity,
+        onOtherServer: () => tail.reconnect(new Error('the address leads to another server now')),
+      }),
+    );
     const pipeline: ChangePipeline = new ChangePipeline(
       queue,
       barrier,

@@ -9,7 +9,7 @@ import { isRowsEvent } from './decode/rows-decoder';
 import type { EventHeader } from './event-header';
 import {
   EventType,
-  readGtid,
+  GtidReader,
   readHeader,
   readMariadbGtid,
   readQuery,
@@ -61,6 +61,7 @@ export class BinlogSource {
   private fileCreatedAt: number | undefined;
   /** Reasons to hold the socket; it flows only without any. */
   private readonly holds = new Set<HoldReason>();
+  private readonly gtids = new GtidReader();
   private insideXa = false;
   /** Whether the events of this file end with a checksum. */
   private checksum = true;
@@ -152,7 +153,7 @@ export class BinlogSource {
         this.onTableMap(buffer, header);
         return true;
       case EventType.GTID:
-        this.begin(header, readGtid(buffer, header.bodyStart));
+        this.begin(header, this.gtids.read(buffer, header.bodyStart));
         return true;
       case EventType.ANONYMOUS_GTID:
         this.begin(header, undefined);

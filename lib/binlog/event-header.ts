@@ -77,10 +77,24 @@ export function readHeader(buffer: Buffer, start: number, end: number, checksum:
 }
 
 /** GTID events: flags 1, source uuid 16, number 8 (MySQL libs/mysql/binlog/event/control_events.h). */
-export function readGtid(buffer: Buffer, bodyStart: number): string {
-  const uuid = buffer.toString('hex', bodyStart + 1, bodyStart + 17);
-  const number = buffer.readBigInt64LE(bodyStart + 17);
-  return `${uuid.slice(0, 8)}-${uuid.slice(8, 12)}-${uuid.slice(12, 16)}-${uuid.slice(16, 20)}-${uuid.slice(20)}:${number}`;
+export class GtidReader {
+  /** The uuid of the event before, which is most often that of the next one, and its text. */
+  private readonly uuid = Buffer.alloc(16);
+  private prefix = '';
+
+  read(buffer: Buffer, bodyStart: number): string {
+    const start = bodyStart + 1;
+    if (this.prefix === '' || this.uuid.compare(buffer, start, start + 16) !== 0) {
+      buffer.copy(this.uuid, 0, start, start + 16);
+      const hex = this.uuid.toString('hex');
+      const parts = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)];
+      this.prefix = `${parts.join('-')}:`;
+    }
+    const high = buffer.readUInt32LE(bodyStart + 21);
+    // BigInts are slow, and only a number beyond 2^53 needs one.
+    if (high >= 2 ** 21) return `${this.prefix}${buffer.readBigUInt64LE(bodyStart + 17)}`;
+    return `${this.prefix}${high * 2 ** 32 + buffer.readUInt32LE(bodyStart + 17)}`;
+  }
 }
 
 /** What MariaDB's GTID events tell of the group of events that they begin. */

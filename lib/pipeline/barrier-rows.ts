@@ -2,7 +2,7 @@ import { sqlErrorCode } from '../binlog/control-connection';
 import { quoteTable } from '../binlog/sql-text';
 import { sleep } from '../support/abort';
 import type { BarrierSession } from './barrier-session';
-import type { RowTarget } from './barrier-target';
+import type { SourceTarget, Witness } from './barrier-target';
 import type { CommitMark, WitnessRow } from './stream';
 
 const FIRST_PAUSE_MILLIS = 1;
@@ -27,14 +27,14 @@ const NOT_YET = new Set([
 /** Whoever took the table or column away had to wait until the transaction was over. */
 const GONE = new Set(['ER_NO_SUCH_TABLE', 'ER_BAD_DB_ERROR', 'ER_BAD_FIELD_ERROR']);
 
-/** Waits until transactions without GTIDs can be read. Rejects with the connection's error or the signal's reason. */
+/** Waits until transactions after the last one with a GTID can be read. Rejects with the connection's error or the signal's reason. */
 export async function untilRowsVisible(
   session: BarrierSession,
-  target: RowTarget,
+  target: SourceTarget,
   signal: AbortSignal,
 ): Promise<void> {
-  const { witness, witnessMark, tables, unproven, untold } = target;
-  if (witness && witnessMark) await untilWitnessed(session, witness, witnessMark, signal);
+  const { known, tables, unproven, untold } = target;
+  if (known && 'witness' in known) await untilWitnessed(session, known, signal);
   for (const table of tables) {
     const sql = `SELECT 1 FROM ${quoteTable(table)} LIMIT 0`;
     await until(async () => (await ask(session, sql)) !== 'not-yet', signal);
@@ -49,8 +49,7 @@ export async function untilRowsVisible(
 
 async function untilWitnessed(
   session: BarrierSession,
-  witness: WitnessRow,
-  mark: CommitMark,
+  { witness, mark }: Witness,
   signal: AbortSignal,
 ): Promise<void> {
   const start = performance.now();

@@ -1,67 +1,56 @@
-import type { CommitMark, TransactionPiece, WitnessRow } from './stream';
+import type { CommitMark, TableName, TransactionPiece, WitnessRow } from './stream';
 
-/** What a batch has to wait for. */
-export interface BarrierTarget {
-  /** Of the last transaction, which is the last to become readable. */
+/** What a transaction is known by: its GTID of MySQL, or a row that it changed. */
+export type Known = { readonly gtid: string } | Witness;
+
+export interface Witness {
+  readonly witness: WitnessRow;
+  /** Where its transaction stands. */
+  readonly mark: CommitMark;
+}
+
+/**
+ * What the source itself is asked for. It makes transactions readable in the order of its binlog, so that the last one
+ * stands for all before it (`binlog_order_commits`, which the preflight asks for; MariaDB has no other order).
+ */
+export interface SourceTarget {
+  /** Of the last transaction. */
   readonly last: CommitMark;
-  /** The transactions of a MySQL server with GTIDs, as a GTID set; undefined without any. */
-  readonly gtidSet: string | undefined;
-  /** The last transaction of each of MariaDB's GTID domains; undefined without any. */
-  readonly domainGtids: string | undefined;
-  /** The pieces with items whose transaction has no MySQL GTID. */
-  readonly others: readonly TransactionPiece[];
-}
-
-const MARIADB_GTID = /^(\d+)-\d+-\d+$/;
-
-/** Undefined for a batch that changes nothing. */
-export function targetOf(batch: readonly TransactionPiece[]): BarrierTarget | undefined {
-  const gtids = new GtidRanges();
-  const domains = new Map<string, string>();
-  const others: TransactionPiece[] = [];
-  let last: CommitMark | undefined;
-  for (const piece of batch) {
-    const { mark } = piece;
-    if (!mark) continue;
-    last = mark;
-    // Only MySQL's have a colon.
-    if (mark.gtid?.includes(':')) {
-      gtids.add(mark.gtid);
-      continue;
-    }
-    const domain = mark.gtid === undefined ? undefined : MARIADB_GTID.exec(mark.gtid)?.[1];
-    if (mark.gtid !== undefined && domain !== undefined) domains.set(domain, mark.gtid);
-    others.push(piece);
-  }
-  if (!last) return undefined;
-  return {
-    last,
-    gtidSet: gtids.toString() || undefined,
-    domainGtids: [...domains.values()].join(',') || undefined,
-    others,
-  };
-}
-
-/** What the transactions without a GTID are known by, from the last one back to the first that has a witness. */
-export interface RowTarget {
-  readonly witness: WitnessRow | undefined;
-  /** Where the witness's transaction stands. */
-  readonly witnessMark: CommitMark | undefined;
-  /** Tables that a statement changed as a whole: it holds their metadata lock until it is over. */
-  readonly tables: readonly { readonly schema: string; readonly table: string }[];
-  /** The last transaction after the witness's of which nothing can be asked but its position. */
+  /** The last transaction that can be asked for; undefined without any. */
+  readonly known: Known | undefined;
+  /** Tables that a later statement changed as a whole: it holds their metadata lock until it is over. */
+  readonly tables: readonly TableName[];
+  /** The last transaction after the known one of which nothing can be asked but its position. */
   readonly unproven: CommitMark | undefined;
   /** Whether not even the position tells: an XA transaction is committed apart from the binlog. */
   readonly untold: boolean;
 }
 
-export function rowTargetOf(pieces: readonly TransactionPiece[]): RowTarget {
-  const tables = new Map<string, { schema: string; table: string }>();
+/** What a replica is asked for, which may apply transactions in another order. */
+export interface ReplicaTarget {
+  /** Of the last transaction. */
+  readonly last: CommitMark;
+  /** The transactions of a MySQL server with GTIDs, as a GTID set; undefined without any. */
+  readonly gtidSet: string | undefined;
+  /** The last transaction of each of MariaDB's GTID domains; undefined without any. */
+  readonly domainGtids: string | undefined;
+  /** Whether each transaction has a GTID of MySQL. */
+  readonly allHaveGtids: boolean;
+}
+
+/** Undefined for pieces that change nothing. */
+export function sourceTargetOf(pieces: readonly TransactionPiece[]): SourceTarget | undefined {
+  const tables = new Map<string, TableName>();
+  let last: CommitMark | undefined;
+  let known: Known | undefined;
   let unproven: CommitMark | undefined;
   let untold = false;
-  for (const { mark, items } of [...pieces].reverse()) {
-    const witness = mark?.witness?.();
-    if (witness) return { witness, witnessMark: mark, tables: [...tables.values()], unproven, untold };
+  for (let at = pieces.length - 1; at >= 0 && !known; at--) {
+    const { mark, items } = pieces[at] as TransactionPiece;
+    if (!mark) continue;
+    last ??= mark;
+    known = knownBy(mark);
+    if (known) continue;
     for (const item of items) {
       const flushed = item.kind === 'flush' ? item.table : undefined;
       if (flushed?.table !== undefined) {
@@ -72,7 +61,47 @@ export function rowTargetOf(pieces: readonly TransactionPiece[]): RowTarget {
       }
     }
   }
-  return { witness: undefined, witnessMark: undefined, tables: [...tables.values()], unproven, untold };
+  return last && { last, known, tables: [...tables.values()], unproven, untold };
+}
+
+function knownBy(mark: CommitMark): Known | undefined {
+  if (isMysqlGtid(mark.gtid)) return { gtid: mark.gtid };
+  const witness = mark.witness?.();
+  return witness && { witness, mark };
+}
+
+const MARIADB_GTID = /^(\d+)-\d+-\d+$/;
+
+/** Undefined for pieces that change nothing. */
+export function replicaTargetOf(pieces: readonly TransactionPiece[]): ReplicaTarget | undefined {
+  const gtids = new GtidRanges();
+  const domains = new Map<string, string>();
+  let last: CommitMark | undefined;
+  let allHaveGtids = true;
+  for (const { mark } of pieces) {
+    if (!mark) continue;
+    last = mark;
+    const { gtid } = mark;
+    if (isMysqlGtid(gtid)) {
+      gtids.add(gtid);
+      continue;
+    }
+    allHaveGtids = false;
+    const domain = gtid === undefined ? undefined : MARIADB_GTID.exec(gtid)?.[1];
+    if (gtid !== undefined && domain !== undefined) domains.set(domain, gtid);
+  }
+  if (!last) return undefined;
+  return {
+    last,
+    gtidSet: gtids.toString() || undefined,
+    domainGtids: [...domains.values()].join(',') || undefined,
+    allHaveGtids,
+  };
+}
+
+/** Only MySQL's have a colon. */
+function isMysqlGtid(gtid: string | undefined): gtid is string {
+  return gtid?.includes(':') ?? false;
 }
 
 /** Digits of which a number is exact. */

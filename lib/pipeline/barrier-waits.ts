@@ -1,8 +1,7 @@
 import { sqlErrorCode } from '../binlog/control-connection';
 import { untilRowsVisible } from './barrier-rows';
 import type { BarrierSession } from './barrier-session';
-import type { BarrierTarget } from './barrier-target';
-import { rowTargetOf } from './barrier-target';
+import type { ReplicaTarget, SourceTarget } from './barrier-target';
 
 /** Seconds that the server holds one question; shorter than the time after which a question counts as lost. */
 const WAIT_SECONDS = 5;
@@ -10,23 +9,23 @@ const WAIT_SECONDS = 5;
 /** Waits until the source itself shows the transactions. */
 export async function untilSourceShows(
   session: BarrierSession,
-  target: BarrierTarget,
+  target: SourceTarget,
   signal: AbortSignal,
 ): Promise<void> {
-  if (target.gtidSet !== undefined) await untilExecuted(session, target.gtidSet, signal);
-  if (target.others.length > 0) await untilRowsVisible(session, rowTargetOf(target.others), signal);
+  if (target.known && 'gtid' in target.known) await untilExecuted(session, target.known.gtid, signal);
+  await untilRowsVisible(session, target, signal);
 }
 
 /** Waits until a replica of the source shows the transactions. */
 export async function untilReplicaShows(
   session: BarrierSession,
-  target: BarrierTarget,
+  target: ReplicaTarget,
   signal: AbortSignal,
 ): Promise<void> {
   const { flavor, gtid } = session.server;
   const byGtid = flavor === 'mysql' && gtid && target.gtidSet !== undefined;
   if (byGtid) await untilExecuted(session, target.gtidSet as string, signal);
-  if (byGtid && target.others.length === 0) return;
+  if (byGtid && target.allHaveGtids) return;
   if (flavor === 'mariadb' && target.domainGtids !== undefined) {
     // It looks at one domain after the other; each call waits for all of them.
     await untilZero(session, 'SELECT MASTER_GTID_WAIT(?, ?) AS left_over', [target.domainGtids], signal);

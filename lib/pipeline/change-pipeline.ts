@@ -6,7 +6,7 @@ import type { StrategyService } from '../strategy/strategy.service';
 import type { AppliedPosition } from './applied-position';
 import type { ChangeQueue } from './change-queue';
 import { Gate } from './gate';
-import type { TransactionPiece } from './stream';
+import type { StreamItem, TransactionPiece } from './stream';
 import type { VisibilityBarrier } from './visibility-barrier';
 
 /** Rows of a batch: enough to amortise the round trip, few enough not to block the event loop for long. */
@@ -58,15 +58,18 @@ export class ChangePipeline {
     this.attempt = new AbortController();
     given.abort(new BatchAbandoned());
     this.queue.clear();
+    this.barrier.forget();
   }
 
   private async process(batch: readonly TransactionPiece[], signal: AbortSignal): Promise<void> {
-    const items = batch.flatMap((piece) => piece.items);
+    const items: StreamItem[] = [];
+    for (const piece of batch) for (const item of piece.items) items.push(item);
     // The checkpoint of the batches before goes along in the same round trip; this batch's own may only follow
     // once Redis has acknowledged all of it. Nobody waits for it: where it cannot be saved, a restart repeats
     // more, but stale keys must not stay in the cache meanwhile. It never rejects.
     void this.keeper.save();
-    await this.barrier.pass(batch, this.queue.backlog(BATCH_ROWS), signal);
+    await this.barrier.pass(batch, signal);
+    this.barrier.lookAhead(this.queue.waiting, BATCH_ROWS, signal);
     await this.strategy.apply(items, signal);
 
     const handlers = await this.events.publish(items);

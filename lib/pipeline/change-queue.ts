@@ -47,11 +47,9 @@ export class ChangeQueue {
     return this.pieces.length === 0 && this.inHand.length === 0;
   }
 
-  /** What waits, when that is many rows; else nothing. */
-  backlog(minRows: number): readonly TransactionPiece[] {
-    let rows = this.rows;
-    for (const piece of this.inHand) rows -= weightOf(piece);
-    return rows >= minRows ? this.pieces : [];
+  /** What waits, in order. */
+  get waiting(): readonly TransactionPiece[] {
+    return this.pieces;
   }
 
   /** Resolves when nothing waits and nothing is being applied. */

@@ -1,27 +1,11 @@
-import { formatPosition } from '../binlog/position';
-import type { MysqlSourceOptions, ReconnectOptions } from '../cacheflow.options';
-import type { ErrorReporter } from '../errors/error-reporter';
-import { untilAborted } from '../support/abort';
-import { Backoff } from '../support/backoff';
-import { BarrierAlarm } from './barrier-alarm';
-import type { BarrierSession } from './barrier-session';
-import { openBarrierSession } from './barrier-session';
-import type { BarrierTarget } from './barrier-target';
-import { targetOf } from './barrier-target';
-import { untilReplicaShows, untilSourceShows } from './barrier-waits';
 import type { TransactionPiece } from './stream';
+import type { VisibilityProbe } from './visibility-probe';
 
-/** What a barrier works with. */
-export interface BarrierContext {
-  readonly mysql: MysqlSourceOptions;
-  /** The replica that is waited for instead of the source. */
-  readonly replica: MysqlSourceOptions | undefined;
-  readonly reconnect: Required<ReconnectOptions>;
-  readonly errors: ErrorReporter;
-  /** The identity of the server that the stream comes from (`ServerInfo.identity`), when it is known. */
-  sourceIdentity(): string | undefined;
-  /** The source's address leads to another server than the stream comes from. */
-  onOtherServer(): void;
+/** What was asked for before anybody had to wait for it. */
+interface LookAhead {
+  readonly last: TransactionPiece;
+  /** Rejects with the reason of its signal. */
+  readonly visible: Promise<unknown>;
 }
 
 /**
@@ -31,12 +15,10 @@ export interface BarrierContext {
  * filled again with the old row by a reader that does nothing wrong, and would stay stale.
  */
 export class VisibilityBarrier {
-  private session: BarrierSession | undefined;
   private since: number | undefined;
-  /** Pieces that were waited for together with an earlier batch. */
-  private readonly visible = new WeakSet<TransactionPiece>();
+  private ahead: LookAhead | undefined;
 
-  constructor(private readonly context: BarrierContext) {}
+  constructor(private readonly probe: VisibilityProbe) {}
 
   /** Since when a batch waits, in milliseconds since 1970; undefined while none does. */
   get waitingSince(): number | undefined {
@@ -44,81 +26,58 @@ export class VisibilityBarrier {
   }
 
   /**
-   * Resolves when everything that the batch changes can be read, and a backlog that waits behind it, for which nobody
-   * has to ask again. What goes wrong is reported and tried again: it rejects only when the signal is aborted, with
-   * its reason.
+   * Resolves when everything that the batch changes can be read. Rejects only when the signal is aborted, with its
+   * reason.
    */
-  async pass(
-    batch: readonly TransactionPiece[],
-    backlog: readonly TransactionPiece[],
-    signal: AbortSignal,
-  ): Promise<void> {
-    if (batch.every((piece) => !piece.mark || this.visible.has(piece))) return;
-    const pieces = [...batch, ...backlog];
-    const target = targetOf(pieces);
-    if (!target) return;
+  async pass(batch: readonly TransactionPiece[], signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     this.since = Date.now();
-    const alarm = this.alarmFor(target);
     try {
-      await this.wait(target, alarm, signal);
-      for (const piece of pieces) this.visible.add(piece);
-    } catch (error) {
-      // It may still be busy with the question.
-      this.close();
-      throw error;
+      await this.ahead?.visible;
+      const asked = this.ahead ? batch.lastIndexOf(this.ahead.last) : 0;
+      // What was asked for ends in a later batch.
+      if (this.ahead && asked < 0) return;
+      const rest = this.ahead ? batch.slice(asked + 1) : batch;
+      this.ahead = undefined;
+      await this.probe.untilVisible(rest, signal);
     } finally {
-      alarm.stop();
       this.since = undefined;
     }
   }
 
+  /**
+   * Asks for what waits behind the batch in hand, while that is being applied, so that the next batch need not wait.
+   * `waiting` is all that comes next, in order.
+   */
+  lookAhead(waiting: readonly TransactionPiece[], nextRows: number, signal: AbortSignal): void {
+    const last = waiting.at(-1);
+    if (!last || last === this.ahead?.last) return;
+    if (this.ahead && !endsWithin(waiting, this.ahead.last, nextRows)) return;
+    const pieces = this.ahead ? waiting.slice(waiting.lastIndexOf(this.ahead.last) + 1) : waiting;
+    const visible = Promise.all([this.ahead?.visible, this.probe.untilVisible(pieces, signal)]);
+    // `pass` waits for it, unless the batches are abandoned before.
+    visible.catch(() => undefined);
+    this.ahead = { last, visible };
+  }
+
+  /** Forgets what was asked ahead: it will not come. */
+  forget(): void {
+    this.ahead = undefined;
+  }
+
   /** Closes the connection. A later `pass` opens another one. */
   close(): void {
-    this.session?.control.close();
-    this.session = undefined;
+    this.probe.close();
   }
+}
 
-  private async wait(target: BarrierTarget, alarm: BarrierAlarm, signal: AbortSignal): Promise<void> {
-    const backoff = new Backoff(this.context.reconnect);
-    for (;;) {
-      try {
-        const session = await this.connected(signal);
-        if (session) {
-          const ask = this.context.replica ? untilReplicaShows : untilSourceShows;
-          return await untilAborted(ask(session, target, signal), signal);
-        }
-        this.context.onOtherServer();
-      } catch (cause) {
-        signal.throwIfAborted();
-        this.close();
-        alarm.failed(cause);
-      }
-      await backoff.wait(signal);
-    }
+/** Whether a piece stands among those that make up the next rows. */
+function endsWithin(waiting: readonly TransactionPiece[], last: TransactionPiece, nextRows: number): boolean {
+  let rows = 0;
+  for (const piece of waiting) {
+    if (piece === last) return true;
+    rows += piece.items.length;
+    if (rows >= nextRows) return false;
   }
-
-  /** The connection; undefined where it leads to another server than the stream comes from. */
-  private async connected(signal: AbortSignal): Promise<BarrierSession | undefined> {
-    if (this.session && !(this.session.control.isOpen && this.isRightServer(this.session))) this.close();
-    this.session ??= await openBarrierSession(this.context.replica ?? this.context.mysql, signal);
-    if (this.isRightServer(this.session)) return this.session;
-    this.close();
-    return undefined;
-  }
-
-  private isRightServer({ server }: BarrierSession): boolean {
-    const identity = this.context.sourceIdentity();
-    return this.context.replica !== undefined || identity === undefined || identity === server.identity;
-  }
-
-  private alarmFor({ last }: BarrierTarget): BarrierAlarm {
-    const { replica, mysql, errors } = this.context;
-    const { socketPath, host = '127.0.0.1', port = 3306 } = replica ?? mysql;
-    const advice = replica
-      ? 'Look whether it replicates (SHOW REPLICA STATUS) and is a replica of the source'
-      : 'Look for a commit that hangs there: semi-synchronous replication without a replica, a full disk';
-    const wish = `the transaction ${last.gtid ?? `at ${formatPosition(last)}`}`;
-    return new BarrierAlarm(errors, socketPath ?? `${host}:${port}`, wish, advice);
-  }
+  return true;
 }

@@ -1,8 +1,13 @@
 import calculateSlot from 'cluster-key-slot';
 import type { RedisClient } from './redis-client';
 import { isCluster } from './redis-client';
-import type { VersionedWrite, WriteRefusal } from './versioned-write';
-import { readVersionedReply, versionedWriteArguments, versionedWriteScript } from './versioned-write';
+import type { VersionedGroup, VersionedWrite, WriteRefusal } from './versioned-write';
+import {
+  groupVersioned,
+  readVersionedReply,
+  versionedWriteArguments,
+  versionedWriteScript,
+} from './versioned-write';
 
 /** What one round trip does to the cache. */
 export interface CacheWrites {
@@ -56,8 +61,10 @@ export async function writeKeys(client: RedisClient, writes: CacheWrites): Promi
       keys,
       args: ['unlink', ...keys],
     })),
-    ...groupBySlot(client, writes.versioned ?? [], (write) => write.key, KEYS_PER_SCRIPT).map((group) =>
-      scriptCommand(group, client.options.keyPrefix ?? ''),
+    ...groupVersioned(writes.versioned ?? []).flatMap((group) =>
+      groupBySlot(client, group.writes, ({ key }) => key, KEYS_PER_SCRIPT).map((part) =>
+        scriptCommand(group, part, client.options.keyPrefix ?? ''),
+      ),
     ),
     ...(writes.counter === undefined ? [] : [{ keys: [], args: ['incr', writes.counter] }]),
   ];
@@ -75,9 +82,9 @@ interface Command {
 
 type Reply = Error | { readonly value: unknown };
 
-function scriptCommand(group: readonly VersionedWrite[], keyPrefix: string): Command {
-  const keys = group.map((write) => write.key);
-  const args = versionedWriteArguments(group, keyPrefix);
+function scriptCommand(group: VersionedGroup, writes: readonly VersionedWrite[], keyPrefix: string): Command {
+  const keys = writes.map((write) => write.key);
+  const args = versionedWriteArguments(group, writes, keyPrefix);
   const numberOfKeys = String(2 * keys.length);
   return {
     keys,
@@ -113,9 +120,7 @@ function readReplies(commands: readonly Command[], replies: readonly Reply[], co
       if (!isRefusal(reply)) throw reply;
       for (const key of keys) refusals.set(key, { message: reply.message, removed: false });
     } else if (inFull) {
-      for (const [at, text] of (reply.value as string[]).entries()) {
-        const refusal = readVersionedReply(text);
-        if (!refusal) continue;
+      for (const [at, refusal] of readVersionedReply(reply.value as unknown[])) {
         // Inside a script too, what concerns Redis as a whole is no refusal of a key.
         if (WHOLE_SERVER.test(refusal.message)) throw replyError(refusal.message);
         refusals.set(keys[at] as string, refusal);

@@ -29,8 +29,10 @@ const LEFT = 'left:';
 export const RECORD_SECONDS = 24 * 60 * 60;
 
 /**
- * KEYS: key, record, key, record…; ARGV: digits of a version that are its epoch, then version, lifetime of the
- * record, way (set, prove, remove), ttl or '', and value of each key.
+ * KEYS: key, record, key, record…; ARGV: digits of a version that are its epoch, way (set, prove, remove), lifetime of
+ * the records, ttl of the values or '', then the version of each key and, where it is set, its value. Returns what was
+ * not done: number of the key, reply, number of the key, reply… May be run twice: what is known is not newer than
+ * itself.
  *
  * Versions of two epochs cannot be compared for sure while two tails follow two servers: the key is removed then,
  * which is always right. A value that Redis does not take is removed as well, because what stands there is old.
@@ -39,48 +41,48 @@ const VERSIONED_WRITE = `
 local function failure(reply)
   return type(reply) == 'table' and reply.err
 end
-local epoch = tonumber(ARGV[1])
+local function remove(key, reply)
+  local failed = failure(redis.pcall('UNLINK', key))
+  return failed and '${LEFT}' .. failed or reply
+end
+local epoch, way, lifetime, ttl = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
+local width = way == 'remove' and 1 or 2
+local records = {}
+for i = 1, #KEYS / 2 do records[i] = KEYS[2 * i] end
+local known = redis.pcall('MGET', unpack(records))
+local unreadable = failure(known)
 local replies = {}
-for i = 1, #KEYS / 2 do
-  local key, record = KEYS[2 * i - 1], KEYS[2 * i]
-  local version, lifetime, way, ttl, value = unpack(ARGV, 5 * i - 3, 5 * i + 1)
-  local reply = ''
-  local known = redis.pcall('HGET', record, 'v')
-  if failure(known) then
-    reply = '${REMOVED_INSTEAD}' .. known.err
-    local removed = redis.pcall('UNLINK', key)
-    if failure(removed) then reply = '${LEFT}' .. removed.err end
-  elseif known and known > version then
-    if string.sub(known, 1, epoch) ~= string.sub(version, 1, epoch) then
-      local removed = redis.pcall('UNLINK', key)
-      if failure(removed) then reply = '${LEFT}' .. removed.err end
-    end
+for i, record in ipairs(records) do
+  local key, version = KEYS[2 * i - 1], ARGV[5 + (i - 1) * width]
+  local last, reply = not unreadable and known[i], nil
+  if unreadable then
+    reply = remove(key, '${REMOVED_INSTEAD}' .. unreadable)
+  elseif last and last > version then
+    if string.sub(last, 1, epoch) ~= string.sub(version, 1, epoch) then reply = remove(key) end
   else
-    local set
-    if way == 'set' or (way == 'prove' and known) then
+    local set = way == 'set' or (way == 'prove' and last)
+    if set then
+      local value = ARGV[6 + (i - 1) * width]
+      local done
       if ttl == '' then
-        set = redis.pcall('SET', key, value)
+        done = redis.pcall('SET', key, value)
       else
-        set = redis.pcall('SET', key, value, 'EX', ttl)
+        done = redis.pcall('SET', key, value, 'EX', ttl)
       end
-      if failure(set) then reply = '${REMOVED_INSTEAD}' .. set.err end
+      if failure(done) then reply = remove(key, '${REMOVED_INSTEAD}' .. done.err) end
+    else
+      reply = remove(key)
     end
-    if not set or failure(set) then
-      local removed = redis.pcall('UNLINK', key)
-      if failure(removed) then reply = '${LEFT}' .. removed.err end
-    end
-    local kept = redis.pcall('HSET', record, 'v', version)
+    local kept = redis.pcall('SET', record, version, 'EX', lifetime)
     if failure(kept) then
       redis.pcall('UNLINK', record)
-      if reply == '' and set then
-        redis.pcall('UNLINK', key)
-        reply = '${REMOVED_INSTEAD}' .. kept.err
-      end
-    else
-      redis.pcall('EXPIRE', record, lifetime)
+      if set and not reply then reply = remove(key, '${REMOVED_INSTEAD}' .. kept.err) end
     end
   end
-  replies[i] = reply
+  if reply then
+    replies[#replies + 1] = i
+    replies[#replies + 1] = reply
+  end
 end
 return replies
 `;
@@ -90,23 +92,51 @@ export const versionedWriteScript: Script = {
   sha: createHash('sha1').update(VERSIONED_WRITE).digest('hex'),
 };
 
-/** The arguments of one call, after the number of keys. */
-export function versionedWriteArguments(writes: readonly VersionedWrite[], keyPrefix: string): string[] {
-  const keys: string[] = [];
-  const args: string[] = [String(EPOCH_DIGITS)];
-  for (const { key, version, value, ttlSeconds, needsProof } of writes) {
-    keys.push(key, recordKey(key, keyPrefix));
-    const way = value === undefined ? 'remove' : needsProof ? 'prove' : 'set';
-    const lifetime = Math.max(RECORD_SECONDS, (ttlSeconds ?? 0) * 2);
-    args.push(
-      version,
-      String(lifetime),
-      way,
-      ttlSeconds === undefined ? '' : String(ttlSeconds),
-      value ?? '',
-    );
+type Way = 'set' | 'prove' | 'remove';
+
+/** Writes that one call can do: they have the same way and the same time to live. */
+export interface VersionedGroup {
+  readonly way: Way;
+  readonly ttlSeconds: number | undefined;
+  readonly writes: VersionedWrite[];
+}
+
+export function groupVersioned(writes: readonly VersionedWrite[]): VersionedGroup[] {
+  const groups: VersionedGroup[] = [];
+  let group: VersionedGroup | undefined;
+  for (const write of writes) {
+    const { ttlSeconds } = write;
+    const way = wayOf(write);
+    // Most often it is that of the write before.
+    if (group?.way !== way || group.ttlSeconds !== ttlSeconds) {
+      group = groups.find((each) => each.way === way && each.ttlSeconds === ttlSeconds);
+      if (!group) groups.push((group = { way, ttlSeconds, writes: [] }));
+    }
+    group.writes.push(write);
   }
-  return [...keys, ...args];
+  return groups;
+}
+
+/** The arguments of one call for writes of a group, after the number of keys. */
+export function versionedWriteArguments(
+  { way, ttlSeconds }: VersionedGroup,
+  writes: readonly VersionedWrite[],
+  keyPrefix: string,
+): string[] {
+  const args: string[] = [];
+  for (const { key } of writes) args.push(key, recordKey(key, keyPrefix));
+  const lifetime = Math.max(RECORD_SECONDS, (ttlSeconds ?? 0) * 2);
+  args.push(String(EPOCH_DIGITS), way, String(lifetime), ttlSeconds === undefined ? '' : String(ttlSeconds));
+  for (const { version, value } of writes) {
+    args.push(version);
+    if (value !== undefined) args.push(value);
+  }
+  return args;
+}
+
+function wayOf({ value, needsProof }: VersionedWrite): Way {
+  if (value === undefined) return 'remove';
+  return needsProof ? 'prove' : 'set';
 }
 
 /** What became of one key of a call: undefined when all is well. */
@@ -116,10 +146,15 @@ export interface WriteRefusal {
   readonly removed: boolean;
 }
 
-export function readVersionedReply(reply: string): WriteRefusal | undefined {
-  if (reply === '') return undefined;
-  const removed = reply.startsWith(REMOVED_INSTEAD);
-  return { message: reply.slice((removed ? REMOVED_INSTEAD : LEFT).length), removed };
+/** What a call did not do, by the number of the key in it, from 0 on. */
+export function* readVersionedReply(reply: readonly unknown[]): Generator<[number, WriteRefusal]> {
+  for (let at = 0; at < reply.length; at += 2) {
+    // A client may be set to give numbers as strings.
+    const index = Number(reply[at]) - 1;
+    const text = String(reply[at + 1]);
+    const removed = text.startsWith(REMOVED_INSTEAD);
+    yield [index, { message: text.slice((removed ? REMOVED_INSTEAD : LEFT).length), removed }];
+  }
 }
 
 /**

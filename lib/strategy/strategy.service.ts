@@ -21,6 +21,7 @@ import type { VersionedWrite, WriteRefusal } from '../redis/versioned-write';
 import { canHaveRecord } from '../redis/versioned-write';
 import type { ParkedCommand, ParkedWork, RetryResult } from '../retry/parked-command';
 import { RetryService } from '../retry/retry.service';
+import { eachLimited } from '../support/each-limited';
 import { TimeSlice } from '../support/time-slice';
 import { cascadeFlushes } from './cascade-flushes';
 import { CustomStrategies } from './custom-strategies';
@@ -31,7 +32,7 @@ import type { FlushProgress } from './table-flusher';
 import { TableFlusher } from './table-flusher';
 import { TablePlans, nameOf } from './table-plans';
 import type { TableRule } from './table-rules';
-import type { PlannedWrite } from './write-plan';
+import type { VersionedPlan } from './write-plan';
 import { WritePlan } from './write-plan';
 
 /** Counts of what was done to Redis since the start. */
@@ -44,8 +45,11 @@ export interface StrategyCounters {
   readonly flushed: number;
 }
 
+/** Of one round trip: few enough that neither the app's event loop nor Redis is held for long. */
 const KEYS_PER_ROUND = 1_000;
-const CHARACTERS_PER_ROUND = 512 * 1024;
+const CHARACTERS_PER_ROUND = 64 * 1024;
+/** Redis works on one round while the next one is made (`npm run bench`, write-through). */
+const ROUNDS_AT_ONCE = 2;
 
 /** Makes the cache right: turns changes into keys and applies them to Redis, a batch at a time. */
 @Injectable()
@@ -101,7 +105,8 @@ export class StrategyService {
       if (item.kind === 'flush') flushes.add(item);
       else if (await this.plan(item, plan, flushes, signal)) ranCustom = true;
     }
-    await this.write(plan, signal);
+    // Each key is in one round only, so that their order does not matter.
+    await eachLimited(ROUNDS_AT_ONCE, this.rounds(plan), (round) => this.writeRound(plan, round, signal));
     // Counts what a custom strategy wrote by itself, so that a Redis that loses it later is noticed.
     if (ranCustom) await this.writer.round({}, signal);
     // Last, because it removes whatever the batch wrote to the same table: removing is always right.
@@ -156,16 +161,18 @@ export class StrategyService {
     if (typeof strategy === 'function') {
       const keys = [...new Set([...before, ...after])];
       if (await this.runCustom(table.rule, change, keys, signal)) return true;
-      for (const key of keys) plan.set({ key, change, action: 'remove', ttlSeconds });
+      for (const key of keys) plan.remove(key, change);
       return true;
     }
-    const gone = strategy === CacheStrategy.WriteThrough ? 'bury' : 'remove';
-    for (const key of before) plan.set({ key, change, action: gone, ttlSeconds });
-    const writes = strategy === CacheStrategy.WriteThrough && change.after !== null;
-    if (writes && !change.afterComplete) this.warnIncomplete(change);
-    for (const key of after) {
-      plan.set({ key, change, action: writes && change.afterComplete ? 'write' : gone, ttlSeconds });
+    if (strategy === CacheStrategy.CacheAside) {
+      for (const key of before) plan.remove(key, change);
+      for (const key of after) plan.remove(key, change);
+      return false;
     }
+    if (change.after !== null && !change.afterComplete) this.warnIncomplete(change);
+    for (const key of before) plan.set({ key, change, action: 'bury', ttlSeconds });
+    const action = change.afterComplete ? 'write' : 'bury';
+    for (const key of after) plan.set({ key, change, action, ttlSeconds });
     return false;
   }
 
@@ -227,24 +234,31 @@ export class StrategyService {
     return { done: true };
   }
 
-  private async write(plan: WritePlan, signal: AbortSignal): Promise<void> {
-    const slice = new TimeSlice();
+  /** What the plan comes to, a round trip at a time; the values are made on the way. */
+  private *rounds(plan: WritePlan): Generator<Round> {
     let round: Round = { removals: [], versioned: [], size: 0 };
-    for (const planned of plan) {
-      if (slice.isOver) await slice.next();
-      this.add(round, planned);
-      const keys = round.removals.length + round.versioned.length;
-      if (keys < KEYS_PER_ROUND && round.size < CHARACTERS_PER_ROUND) continue;
-      await this.writeRound(plan, round, signal);
+    for (const key of plan.removals) {
+      round.removals.push(key);
+      if (!isFull(round)) continue;
+      yield round;
       round = { removals: [], versioned: [], size: 0 };
     }
-    if (round.removals.length + round.versioned.length > 0) await this.writeRound(plan, round, signal);
+    for (const planned of plan.versioned) {
+      this.add(round, planned);
+      if (!isFull(round)) continue;
+      yield round;
+      round = { removals: [], versioned: [], size: 0 };
+    }
+    if (round.removals.length + round.versioned.length > 0) yield round;
   }
 
-  private add(round: Round, { key, change, action, ttlSeconds }: PlannedWrite): void {
+  private add(round: Round, { key, change, action, ttlSeconds }: VersionedPlan): void {
+    if (!this.canBeVersioned(key)) {
+      round.removals.push(key);
+      return;
+    }
     const value = action === 'write' ? this.toJson(change) : undefined;
-    if (action === 'remove' || !this.canBeVersioned(key)) round.removals.push(key);
-    else round.versioned.push({ key, version: versionOf(this.epoch, change.position), value, ttlSeconds });
+    round.versioned.push({ key, version: versionOf(this.epoch, change.position), value, ttlSeconds });
     round.size += value?.length ?? 0;
   }
 
@@ -265,7 +279,6 @@ export class StrategyService {
     }
   }
 
-  /** One round trip: few enough commands that neither the app's event loop nor Redis is held for long. */
   private async writeRound(plan: WritePlan, round: Round, signal: AbortSignal): Promise<void> {
     const refusals = await this.writer.round(round, signal);
     const written = round.versioned.filter((write) => write.value !== undefined).length;
@@ -283,7 +296,7 @@ export class StrategyService {
     const writes = new Map(versioned.map((write) => [write.key, write]));
     const commands: ParkedCommand[] = [];
     for (const [key, refusal] of refusals) {
-      const change = plan.get(key)?.change;
+      const change = plan.changeOf(key);
       if (!change) continue;
       const reason = replyCode(refusal.message);
       const write = writes.get(key);
@@ -364,6 +377,10 @@ interface Round {
   readonly versioned: VersionedWrite[];
   /** Characters of the values. */
   size: number;
+}
+
+function isFull({ removals, versioned, size }: Round): boolean {
+  return removals.length + versioned.length >= KEYS_PER_ROUND || size >= CHARACTERS_PER_ROUND;
 }
 
 function commandOf(

@@ -1,33 +1,46 @@
 import type { RowChange } from '../pipeline/stream';
 
-/** What a batch does to one key in the end. */
-export interface PlannedWrite {
+/** What a batch does in the end to a key whose version is kept. */
+export interface VersionedPlan {
   readonly key: string;
   /** The change that decided it. */
   readonly change: RowChange;
   /**
-   * - `remove`: the next reader loads it anew
    * - `bury`: remove it and leave the version, so that no older change can write it again
    * - `write`: set it to the row after the change
    */
-  readonly action: 'remove' | 'bury' | 'write';
+  readonly action: 'bury' | 'write';
   /** Of the written value. */
   readonly ttlSeconds: number | undefined;
 }
 
 /** What a batch does to Redis in the end: for each key, the last thing that happened to it. */
 export class WritePlan {
-  private readonly writes = new Map<string, PlannedWrite>();
+  private readonly removed = new Map<string, RowChange>();
+  private readonly kept = new Map<string, VersionedPlan>();
 
-  set(write: PlannedWrite): void {
-    this.writes.set(write.key, write);
+  /** The next reader loads the key anew. */
+  remove(key: string, change: RowChange): void {
+    if (this.kept.size > 0) this.kept.delete(key);
+    this.removed.set(key, change);
   }
 
-  get(key: string): PlannedWrite | undefined {
-    return this.writes.get(key);
+  set(plan: VersionedPlan): void {
+    if (this.removed.size > 0) this.removed.delete(plan.key);
+    this.kept.set(plan.key, plan);
   }
 
-  [Symbol.iterator](): Iterator<PlannedWrite> {
-    return this.writes.values();
+  /** The keys to remove, whatever they hold. */
+  get removals(): Iterable<string> {
+    return this.removed.keys();
+  }
+
+  get versioned(): Iterable<VersionedPlan> {
+    return this.kept.values();
+  }
+
+  /** The change that decided what becomes of a key. */
+  changeOf(key: string): RowChange | undefined {
+    return this.removed.get(key) ?? this.kept.get(key)?.change;
   }
 }

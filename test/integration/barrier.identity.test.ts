@@ -2,12 +2,12 @@ import { expect, it, onTestFinished, vi } from 'vitest';
 import { ErrorReporter } from '../../lib/errors/error-reporter';
 import type { TransactionPiece } from '../../lib/pipeline/stream';
 import { VisibilityBarrier } from '../../lib/pipeline/visibility-barrier';
+import { VisibilityProbe } from '../../lib/pipeline/visibility-probe';
 import { describeEachSql } from '../support/each-sql';
 import { waitFor } from '../support/wait-for';
 
 // What another server shows says nothing about the one that the stream comes from.
 
-/** A new one each time: what was waited for once is not waited for again. */
 const batch = (): TransactionPiece[] => [
   {
     items: [{ kind: 'flush', table: undefined, position: { file: 'binlog.000001', offset: 4 } }],
@@ -24,24 +24,26 @@ describeEachSql('the barrier', {}, (stage) => {
     const [row] = await stage.sql.query<{ identity: string }>(`SELECT ${name} AS identity`);
     let identity: string | undefined;
     const onOtherServer = vi.fn();
-    const barrier = new VisibilityBarrier({
-      mysql: stage.sql.connectionOptions(),
-      replica: undefined,
-      reconnect: { minMillis: 5, maxMillis: 20 },
-      errors: new ErrorReporter('default'),
-      sourceIdentity: () => identity,
-      onOtherServer,
-    });
+    const barrier = new VisibilityBarrier(
+      new VisibilityProbe({
+        mysql: stage.sql.connectionOptions(),
+        replica: undefined,
+        reconnect: { minMillis: 5, maxMillis: 20 },
+        errors: new ErrorReporter('default'),
+        sourceIdentity: () => identity,
+        onOtherServer,
+      }),
+    );
     onTestFinished(() => barrier.close());
     const never = new AbortController();
-    await barrier.pass(batch(), [], never.signal);
+    await barrier.pass(batch(), never.signal);
     identity = row?.identity;
-    await barrier.pass(batch(), [], never.signal);
+    await barrier.pass(batch(), never.signal);
     expect(onOtherServer).not.toHaveBeenCalled();
 
     identity = 'another';
     let passed = false;
-    const pass = barrier.pass(batch(), [], never.signal).then(() => (passed = true));
+    const pass = barrier.pass(batch(), never.signal).then(() => (passed = true));
     await waitFor(() => onOtherServer.mock.calls.length > 2, { message: 'the call' });
     expect(passed).toBe(false);
     expect(barrier.waitingSince).toBeGreaterThan(Date.now() - 10_000);

@@ -1,7 +1,7 @@
 import { messageOf } from '../../errors/cacheflow.error';
 import { RetryUnavailableError } from '../../errors/retry.errors';
 import type { DeadLetter, DeadLetters } from '../dead-letters';
-import { Mutex } from '../mutex';
+import { Mutex } from '../../support/mutex';
 import type { ParkedCommand } from '../parked-command';
 import type { AmqpChannel, AmqpMessage } from './amqp';
 import type { BrokerConnection } from './broker-connection';

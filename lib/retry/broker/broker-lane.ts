@@ -8,7 +8,7 @@ import { messageOf } from '../../errors/cacheflow.error';
 import { BackoffLevels, jittered } from '../backoff-levels';
 import type { DeadLetters } from '../dead-letters';
 import { deadLetterError } from '../describe-command';
-import { eachLimited } from '../each-limited';
+import { eachLimited } from '../../support/each-limited';
 import type { ParkedCommand } from '../parked-command';
 import type { RetryCounters, RetryLane, RetryState, SafeExecutor } from '../retry-lane';
 import type { AmqpChannel, AmqpMessage, NestRabbitmq } from './amqp';

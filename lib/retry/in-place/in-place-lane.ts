@@ -11,7 +11,7 @@ import { Backoff } from '../../support/backoff';
 import { BackoffLevels, jittered } from '../backoff-levels';
 import type { DeadLetters } from '../dead-letters';
 import { deadLetterError } from '../describe-command';
-import { eachLimited } from '../each-limited';
+import { eachLimited } from '../../support/each-limited';
 import type { ParkedCommand } from '../parked-command';
 import type { RetryCounters, RetryLane, SafeExecutor } from '../retry-lane';
 import { RedisDeadLetters } from './redis-dead-letters';

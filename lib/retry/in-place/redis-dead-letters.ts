@@ -2,7 +2,7 @@ import type { RedisConnection } from '../../redis/redis-connection';
 import { decodeCommand, encodeCommand } from '../command-codec';
 import type { DeadLetter, DeadLetters } from '../dead-letters';
 import { toDeadLetter } from '../describe-command';
-import { Mutex } from '../mutex';
+import { Mutex } from '../../support/mutex';
 import type { ParkedCommand } from '../parked-command';
 
 /** About as many are kept; the oldest go first. */

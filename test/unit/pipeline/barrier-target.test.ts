@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { rowTargetOf, targetOf } from '../../../lib/pipeline/barrier-target';
+import { replicaTargetOf, sourceTargetOf } from '../../../lib/pipeline/barrier-target';
 import type { CommitMark, StreamItem, TransactionPiece, WitnessRow } from '../../../lib/pipeline/stream';
 
 const A = '3e11fa47-71ca-11e1-9e33-c80aa9429562';
@@ -19,28 +19,56 @@ function pieceOf(mark: Partial<CommitMark> | undefined, ...items: StreamItem[]):
 }
 const witness = (table: string) => ({ table: { schema: 's', table } }) as WitnessRow;
 
-describe('the target of a batch', () => {
-  it('is none where nothing changes', () => {
-    expect(targetOf([pieceOf(undefined), pieceOf(undefined)])).toBeUndefined();
-  });
+it('is none where nothing changes', () => {
+  const pieces = [pieceOf(undefined), pieceOf(undefined)];
+  expect([sourceTargetOf(pieces), replicaTargetOf(pieces)]).toEqual([undefined, undefined]);
+});
 
+describe('the target on a replica', () => {
   it('is every GTID of MySQL, those that follow each other together', () => {
     const gtids = [`${A}:5`, `${A}:6`, `${A}:6`, `${A}:9`, `${B}:7`, `${B}:tag:8`, `${A}:10`];
-    const target = targetOf(gtids.map((gtid) => pieceOf({ gtid }, ROW)));
-    expect(target?.gtidSet).toBe(`${A}:5-6,${A}:9-9,${B}:7-7,${B}:tag:8-8,${A}:10-10`);
-    expect(target).toMatchObject({ others: [], domainGtids: undefined, last: { gtid: `${A}:10` } });
+    expect(replicaTargetOf(gtids.map((gtid) => pieceOf({ gtid }, ROW)))).toMatchObject({
+      gtidSet: `${A}:5-6,${A}:9-9,${B}:7-7,${B}:tag:8-8,${A}:10-10`,
+      domainGtids: undefined,
+      allHaveGtids: true,
+      last: { gtid: `${A}:10` },
+    });
   });
 
-  it('is the last GTID of each domain of MariaDB, and its pieces', () => {
-    const target = targetOf(['0-1-5', '3-1-9', '0-2-6'].map((gtid) => pieceOf({ gtid }, ROW)));
-    expect(target).toMatchObject({ gtidSet: undefined, domainGtids: '0-2-6,3-1-9' });
-    expect(target?.others).toHaveLength(3);
+  it('is the last GTID of each domain of MariaDB', () => {
+    const target = replicaTargetOf(['0-1-5', '3-1-9', '0-2-6'].map((gtid) => pieceOf({ gtid }, ROW)));
+    expect(target).toMatchObject({ gtidSet: undefined, domainGtids: '0-2-6,3-1-9', allHaveGtids: false });
   });
 });
 
-describe('the target among rows', () => {
+describe('the target on the source', () => {
+  it('is the last GTID of MySQL, and nothing before it', () => {
+    const before = [pieceOf({ gtid: `${A}:5` }, ROW), pieceOf({}, ALL)];
+    const target = sourceTargetOf([...before, pieceOf({ gtid: `${A}:6` }, ALL), pieceOf(undefined)]);
+    expect(target).toMatchObject({
+      last: { gtid: `${A}:6` },
+      known: { gtid: `${A}:6` },
+      tables: [],
+      unproven: undefined,
+      untold: false,
+    });
+  });
+
+  it('is the last GTID of MySQL, and what comes after it without one', () => {
+    const target = sourceTargetOf([
+      pieceOf({ gtid: `${A}:5` }, ROW),
+      pieceOf({ offset: 20 }, flushOf('t')),
+      pieceOf({ offset: 30 }, ROW),
+    ]);
+    expect(target).toMatchObject({
+      known: { gtid: `${A}:5` },
+      tables: [{ schema: 's', table: 't' }],
+      unproven: { offset: 30 },
+    });
+  });
+
   it('is the last witness, and what comes after it', () => {
-    const target = rowTargetOf([
+    const target = sourceTargetOf([
       pieceOf({ witness: () => witness('early') }, ROW),
       pieceOf({ offset: 10, witness: () => witness('late') }, ROW),
       pieceOf({ offset: 20 }, flushOf('t')),
@@ -49,8 +77,8 @@ describe('the target among rows', () => {
       pieceOf({ offset: 50 }, flushOf('t'), flushOf('u')),
     ]);
     expect(target).toMatchObject({
-      witness: witness('late'),
-      witnessMark: { offset: 10 },
+      last: { offset: 50 },
+      known: { witness: witness('late'), mark: { offset: 10 } },
       tables: [
         { schema: 's', table: 't' },
         { schema: 's', table: 'u' },
@@ -61,8 +89,8 @@ describe('the target among rows', () => {
   });
 
   it('is not told by a position where all tables have to go', () => {
-    expect(rowTargetOf([pieceOf({ offset: 10 }, ALL)])).toMatchObject({
-      witness: undefined,
+    expect(sourceTargetOf([pieceOf({ offset: 10 }, ALL)])).toMatchObject({
+      known: undefined,
       unproven: { offset: 10 },
       untold: true,
     });

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import type { RowChange } from '../../../lib/pipeline/stream';
 import { FlushSet } from '../../../lib/strategy/flush-set';
 import { rowToJson } from '../../../lib/strategy/row-json';
-import type { PlannedWrite } from '../../../lib/strategy/write-plan';
+import type { VersionedPlan } from '../../../lib/strategy/write-plan';
 import { WritePlan } from '../../../lib/strategy/write-plan';
 import type { TableFlush } from '../../../lib/pipeline/stream';
 
@@ -24,18 +24,21 @@ function changeTo(value: number): RowChange {
 
 it('keeps the last thing that happened to each key', () => {
   const plan = new WritePlan();
-  const write = (key: string, action: PlannedWrite['action'], value: number): PlannedWrite => {
+  const set = (key: string, action: VersionedPlan['action'], value: number): VersionedPlan => {
     const planned = { key, action, change: changeTo(value), ttlSeconds: value };
     plan.set(planned);
     return planned;
   };
-  write('a', 'write', 0);
-  write('b', 'remove', 1);
-  const lastOfA = write('a', 'bury', 2);
-  const lastOfB = write('b', 'write', 3);
-  const lastOfC = write('c', 'write', 4);
-  expect([...plan]).toEqual([lastOfA, lastOfB, lastOfC]);
-  expect([plan.get('a'), plan.get('x')]).toEqual([lastOfA, undefined]);
+  set('a', 'write', 0);
+  plan.remove('b', changeTo(1));
+  set('d', 'write', 1);
+  const lastOfA = set('a', 'bury', 2);
+  const lastOfB = set('b', 'write', 3);
+  const lastOfC = set('c', 'write', 4);
+  plan.remove('d', changeTo(5));
+  expect([...plan.versioned]).toEqual([lastOfA, lastOfB, lastOfC]);
+  expect([...plan.removals]).toEqual(['d']);
+  expect(['a', 'd', 'x'].map((key) => plan.changeOf(key))).toEqual([lastOfA.change, changeTo(5), undefined]);
 });
 
 it('keeps the latest flush of a table, and only that of all tables when there is one', () => {
