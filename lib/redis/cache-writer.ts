@@ -32,10 +32,9 @@ export class CacheWriter {
   private async send(writes: CacheWrites, signal: AbortSignal): Promise<Refusals> {
     try {
       return await this.gate.run(signal, async () => {
-        const { counter, ticket } = this.guard;
-        const counting = counter === undefined ? writes : { ...writes, counter };
-        const { refusals, counted } = await writeKeys(this.redis.client, counting);
-        await this.guard.acknowledge(counted, ticket);
+        const { refusals } = await this.guard.watch((counter) =>
+          writeKeys(this.redis.client, counter === undefined ? writes : { ...writes, counter }),
+        );
         return refusals;
       });
     } catch (cause) {

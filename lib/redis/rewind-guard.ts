@@ -23,8 +23,12 @@ export class RewindGuard {
   /** Names the counter: another one after each `begin`, so that an older Redis cannot have it. */
   private instance = randomUUID();
   private acknowledged = -1;
-  /** How often `begin` was called: a round that was sent before the last call tells nothing any more. */
-  private beginnings = 0;
+  /** The round that had it. */
+  private acknowledgedRound = 0;
+  /** The last round that was sent. */
+  private sent = 0;
+  /** Rounds that are under way. Those that were sent before `begin` tell nothing any more, and are not among them. */
+  private readonly rounds = new Set<Round>();
   /** Set while Redis does not count (it is out of memory): the server that has to be the same afterwards. */
   private uncounted: string | undefined;
   private masters: ReadonlySet<string> = new Set();
@@ -58,9 +62,11 @@ export class RewindGuard {
     return this.uncounted ?? '';
   }
 
-  /** To be taken before a round is sent, and given to `acknowledge`: rounds may overlap. */
-  get ticket(): Ticket {
-    return { beginnings: this.beginnings, acknowledged: this.acknowledged };
+  /** How many rounds were sent after the one of the last count, which Redis counts before what is sent now. */
+  get underWay(): number {
+    let rounds = 0;
+    for (const { number } of this.rounds) if (number > this.acknowledgedRound) rounds++;
+    return rounds;
   }
 
   /** Takes Redis as it is now for the truth. Rejects when Redis is out of reach. */
@@ -81,7 +87,8 @@ export class RewindGuard {
       }
       if (this.acknowledged > 0) await client.expire(key, COUNTER_SECONDS);
     }
-    this.beginnings++;
+    this.rounds.clear();
+    this.acknowledgedRound = this.sent;
     this.rewound = false;
   }
 
@@ -94,20 +101,40 @@ export class RewindGuard {
   }
 
   /**
-   * Takes note of a round's count.
+   * Sends a round of writes that counts by the key it is given, if any. Rounds may overlap, as long as all of them
+   * take the same connection.
    *
    * @throws RedisRewoundError when writes before it were lost
    */
-  async acknowledge(counted: number | Error | undefined, ticket: Ticket): Promise<void> {
-    if (ticket.beginnings !== this.beginnings) return;
+  async watch<T extends { readonly counted: number | Error | undefined }>(
+    send: (counter: string | undefined) => Promise<T>,
+  ): Promise<T> {
+    const round: Round = { number: ++this.sent, acknowledged: this.acknowledged, counts: new Set() };
+    this.rounds.add(round);
+    try {
+      const outcome = await send(this.counter);
+      await this.acknowledge(outcome.counted, round);
+      return outcome;
+    } finally {
+      this.rounds.delete(round);
+    }
+  }
+
+  private async acknowledge(counted: number | Error | undefined, round: Round): Promise<void> {
+    if (!this.rounds.has(round)) return;
     if (this.rewound) throw this.error();
     if (counted === undefined) return;
     if (counted instanceof Error) {
       this.uncounted ??= await runId(this.redis.client);
       return;
     }
-    if (counted <= ticket.acknowledged) this.fail();
-    this.acknowledged = Math.max(this.acknowledged, counted);
+    // A count that another round had is given again to one that Redis took once more after it had gone back.
+    if (counted <= round.acknowledged || round.counts.has(counted)) this.fail();
+    for (const { counts } of this.rounds) counts.add(counted);
+    if (counted > this.acknowledged) {
+      this.acknowledged = counted;
+      this.acknowledgedRound = round.number;
+    }
     if (this.uncounted === undefined) return;
     const before = this.uncounted;
     this.uncounted = undefined;
@@ -139,6 +166,15 @@ export class RewindGuard {
     await client.expire(key, COUNTER_SECONDS);
   }
 
+  /**
+   * For what was begun with a counter and goes on.
+   *
+   * @throws RedisRewoundError when Redis has gone back meanwhile
+   */
+  assertSince(counter: string): void {
+    if (this.rewound || counter !== this.counter) throw this.error();
+  }
+
   /** Reports that Redis has gone back, as somebody else has found. */
   fail(): never {
     const error = this.error();
@@ -161,10 +197,14 @@ export class RewindGuard {
   }
 }
 
-/** What was known when a round was sent. */
-interface Ticket {
-  readonly beginnings: number;
+/** A round that is under way. */
+interface Round {
+  /** In the order of sending. */
+  readonly number: number;
+  /** The last count that was acknowledged when it was sent. */
   readonly acknowledged: number;
+  /** Those that were acknowledged since. */
+  readonly counts: Set<number>;
 }
 
 /** The run ids of all masters. */
