@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import { startMariadb, startMysql, startRedis } from '../test/support/servers';
 import type { RedisServer } from '../test/support/servers';
 import type { Job } from './job';
-import { measureLatency } from './latency';
+import { measureLatency, measureLatencyWithoutBarrier } from './latency';
 import { prepareWorkload } from './workload';
 
 interface Result {
@@ -70,7 +70,10 @@ async function main(): Promise<void> {
     console.table(table);
     if (!values['no-latency']) {
       console.log('\nCommit to invalidated, single updates at 500/s:');
-      console.table(await measureLatency(sql, redis));
+      console.table({
+        'without the barrier': await measureLatencyWithoutBarrier(sql, redis),
+        'nestjs-cacheflow': await measureLatency(sql, redis),
+      });
     }
   } finally {
     await Promise.all([sql.dispose(), redis.dispose()]);

@@ -3,12 +3,27 @@ import { NestFactory } from '@nestjs/core';
 import { Redis } from 'ioredis';
 import { createPool } from 'mysql2/promise';
 import { CacheflowModule, CacheflowService } from '../lib';
+import { VisibilityBarrier } from '../lib/pipeline/visibility-barrier';
 import type { RedisServer, SqlServer } from '../test/support/servers';
 
 const RATE_PER_SECOND = 500;
 const WARM_UP = 1_000;
 const UPDATES = 5_000;
 const IDS = 2_000;
+
+/** The same without the visibility barrier, which no option turns off: what it costs is the difference. */
+export async function measureLatencyWithoutBarrier(
+  sql: SqlServer,
+  redisServer: RedisServer,
+): Promise<Record<string, number>> {
+  const { pass } = VisibilityBarrier.prototype;
+  VisibilityBarrier.prototype.pass = () => Promise.resolve();
+  try {
+    return await measureLatency(sql, redisServer);
+  } finally {
+    VisibilityBarrier.prototype.pass = pass;
+  }
+}
 
 /** Milliseconds from the moment a commit returned to its writer to the moment Redis told that the key is gone. */
 export async function measureLatency(

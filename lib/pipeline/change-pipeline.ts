@@ -9,8 +9,8 @@ import { Gate } from './gate';
 import type { StreamItem, TransactionPiece } from './stream';
 import type { VisibilityBarrier } from './visibility-barrier';
 
-/** Rows of a batch: enough to amortise the round trip, few enough not to block the event loop for long. */
-const BATCH_ROWS = 1_000;
+/** Rows of a batch: enough to amortise the round trips, and few enough that the queue holds the next ones. */
+const BATCH_ROWS = 2_000;
 
 /** Why a batch was dropped unapplied. */
 class BatchAbandoned extends Error {}

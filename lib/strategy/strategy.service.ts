@@ -16,7 +16,7 @@ import { CacheWriter } from '../redis/cache-writer';
 import { isCluster } from '../redis/redis-client';
 import { RedisConnection } from '../redis/redis-connection';
 import { RedisGate } from '../redis/redis-gate';
-import { versionOf } from '../redis/version';
+import { Versions } from '../redis/version';
 import type { VersionedWrite, WriteRefusal } from '../redis/versioned-write';
 import { canHaveRecord } from '../redis/versioned-write';
 import type { ParkedCommand, ParkedWork, RetryResult } from '../retry/parked-command';
@@ -60,7 +60,7 @@ export class StrategyService {
   private readonly warnedIncomplete = new Set<string>();
   private invalidated = 0;
   private written = 0;
-  private epoch = 0;
+  private versions = new Versions(0);
 
   constructor(
     @Inject(RedisConnection) private readonly redis: RedisConnection,
@@ -86,7 +86,7 @@ export class StrategyService {
 
   /** The epoch that the changes applied from now on belong to. */
   useEpoch(epoch: number): void {
-    this.epoch = epoch;
+    this.versions = new Versions(epoch);
   }
 
   /**
@@ -197,7 +197,7 @@ export class StrategyService {
           { cause },
         ),
       );
-      const version = versionOf(this.epoch, change.position);
+      const version = this.versions.of(change.position);
       for (const key of keys) this.pending.add(key, version);
       await this.park({ kind: 'strategy', event, keys, version }, change, reason, signal);
       return false;
@@ -258,7 +258,7 @@ export class StrategyService {
       return;
     }
     const value = action === 'write' ? this.toJson(change) : undefined;
-    round.versioned.push({ key, version: versionOf(this.epoch, change.position), value, ttlSeconds });
+    round.versioned.push({ key, version: this.versions.of(change.position), value, ttlSeconds });
     round.size += value?.length ?? 0;
   }
 
@@ -310,7 +310,7 @@ export class StrategyService {
   }
 
   private workOf(key: string, write: VersionedWrite | undefined, change: RowChange): ParkedWork {
-    const version = write?.version ?? versionOf(this.epoch, change.position);
+    const version = write?.version ?? this.versions.of(change.position);
     if (write?.value === undefined) return { kind: 'remove', key, version, tombstone: write !== undefined };
     this.pending.add(key, version);
     return { kind: 'set', key, value: write.value, ttlSeconds: write.ttlSeconds, version };
@@ -333,7 +333,7 @@ export class StrategyService {
   }
 
   private async flush({ table, position }: TableFlush, signal: AbortSignal): Promise<void> {
-    const version = versionOf(this.epoch, position);
+    const version = this.versions.of(position);
     const scope = { schema: table?.schema, table: table?.table };
     // A parked value may be one of those that are gone now.
     this.pending.supersedeAll();

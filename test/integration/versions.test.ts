@@ -10,7 +10,7 @@ import type { RedisClient } from '../../lib/redis/redis-client';
 import type { RedisConnection } from '../../lib/redis/redis-connection';
 import { RedisGate } from '../../lib/redis/redis-gate';
 import { RewindGuard } from '../../lib/redis/rewind-guard';
-import { versionOf } from '../../lib/redis/version';
+import { Versions } from '../../lib/redis/version';
 import type { VersionedWrite } from '../../lib/redis/versioned-write';
 import { RECORD_SECONDS } from '../../lib/redis/versioned-write';
 import { startApp } from '../support/app';
@@ -51,7 +51,7 @@ function shuffled<T>(items: readonly T[], random: () => number): T[] {
 }
 
 const at = (offset: number, file = 'binlog.000001', epoch = 1): string =>
-  versionOf(epoch, { file, offset, row: 0 });
+  new Versions(epoch).of({ file, offset, row: 0 });
 const set = (key: string, version: string, value: string, ttlSeconds?: number): VersionedWrite => ({
   key,
   version,
@@ -101,7 +101,7 @@ describe('a versioned write', () => {
         const key = `k${below(30)}`;
         const file = `binlog.${String(999_998 + below(4))}`;
         // The row makes each version one of its kind.
-        const version = versionOf(1, { file, offset: 4 + below(2_000), row: n });
+        const version = new Versions(1).of({ file, offset: 4 + below(2_000), row: n });
         const action = random();
         const made =
           action < 0.3 ? bury(key, version) : set(key, version, `v${n}`, action < 0.6 ? 600 : undefined);

@@ -1,26 +1,26 @@
 import calculateSlot from 'cluster-key-slot';
 import { expect, it } from 'vitest';
 import { isOwnKey, counterKey } from '../../../lib/redis/own-keys';
-import { versionOf } from '../../../lib/redis/version';
+import { Versions } from '../../../lib/redis/version';
 import { canHaveRecord, keyOfRecord, recordKey } from '../../../lib/redis/versioned-write';
 
-const startOfEpoch = (epoch: number): string => versionOf(epoch, { file: '', offset: 0, row: 0 });
+const startOfEpoch = (epoch: number): string => new Versions(epoch).of({ file: '', offset: 0, row: 0 });
 
 it('orders changes by epoch, file, offset and row, also beyond file 999999 and 4 GiB', () => {
   const inOrder = [
     startOfEpoch(1),
-    versionOf(1, { file: 'binlog.000001', offset: 4, row: 0 }),
-    versionOf(1, { file: 'binlog.000001', offset: 4, row: 9 }),
-    versionOf(1, { file: 'binlog.000001', offset: 4, row: 10 }),
-    versionOf(1, { file: 'binlog.000001', offset: 4 }),
-    versionOf(1, { file: 'binlog.000001', offset: 157, row: 0 }),
-    versionOf(1, { file: 'binlog.000001', offset: 2 ** 33, row: 0 }),
-    versionOf(1, { file: 'binlog.000009', offset: 4, row: 0 }),
-    versionOf(1, { file: 'binlog.000010', offset: 4, row: 0 }),
-    versionOf(1, { file: 'binlog.999999', offset: 4, row: 0 }),
-    versionOf(1, { file: 'binlog.1000000', offset: 4, row: 0 }),
+    new Versions(1).of({ file: 'binlog.000001', offset: 4, row: 0 }),
+    new Versions(1).of({ file: 'binlog.000001', offset: 4, row: 9 }),
+    new Versions(1).of({ file: 'binlog.000001', offset: 4, row: 10 }),
+    new Versions(1).of({ file: 'binlog.000001', offset: 4 }),
+    new Versions(1).of({ file: 'binlog.000001', offset: 157, row: 0 }),
+    new Versions(1).of({ file: 'binlog.000001', offset: 2 ** 33, row: 0 }),
+    new Versions(1).of({ file: 'binlog.000009', offset: 4, row: 0 }),
+    new Versions(1).of({ file: 'binlog.000010', offset: 4, row: 0 }),
+    new Versions(1).of({ file: 'binlog.999999', offset: 4, row: 0 }),
+    new Versions(1).of({ file: 'binlog.1000000', offset: 4, row: 0 }),
     startOfEpoch(2),
-    versionOf(2, { file: 'other.000001', offset: 4, row: 0 }),
+    new Versions(2).of({ file: 'other.000001', offset: 4, row: 0 }),
     startOfEpoch(10),
   ];
   expect([...inOrder].sort()).toEqual(inOrder);
