@@ -87,8 +87,8 @@ export class TransactionAssembler {
     this.witness = undefined;
   }
 
-  private mark(): CommitMark {
-    const { file, offset } = this.readUpTo();
+  private mark(end: BinlogPosition | undefined): CommitMark {
+    const { file, offset } = end ?? this.readUpTo();
     return { file, offset, gtid: this.currentGtid, witness: this.witness };
   }
 
@@ -98,7 +98,7 @@ export class TransactionAssembler {
       bytes: this.bytes,
       end,
       gtid: end && this.currentGtid,
-      mark: this.items.length === 0 ? undefined : this.mark(),
+      mark: this.items.length === 0 ? undefined : this.mark(end),
     };
     this.items = [];
     this.bytes = 0;

@@ -45,8 +45,9 @@ export class WitnessTable {
    * table in its transaction.
    */
   take(eventType: number, buffer: Buffer, start: number, end: number): CommitMark['witness'] {
-    // The network's buffer is used again.
-    const bytes = Buffer.from(buffer.subarray(start, end));
+    // Not the network's buffer itself, of which this is a small part.
+    const bytes = Buffer.allocUnsafe(end - start);
+    buffer.copy(bytes, 0, start, end);
     return () => this.read(eventType, bytes);
   }
 

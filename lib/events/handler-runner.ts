@@ -15,7 +15,8 @@ const LONGEST_BACKOFF_MILLIS = 30_000;
 /** Calls the `@OnBinlog` handlers: those of one row in commit order, those of different rows side by side. */
 export class HandlerRunner {
   private readonly lanes: RowLanes;
-  private readonly byTable = new Map<string, readonly BinlogHandler[]>();
+  /** By the table, which is another object after each DDL, and by the action. */
+  private readonly found = new WeakMap<TableShape, Map<ChangeAction | undefined, readonly BinlogHandler[]>>();
   /** Handler calls that were given up. */
   failures = 0;
 
@@ -41,13 +42,10 @@ export class HandlerRunner {
 
   /** The handlers that want changes of a table, or those that want one action of them. */
   handlersFor(of: TableShape, action?: ChangeAction): readonly BinlogHandler[] {
-    // Names may hold dots and colons.
-    const name = [of.schema, of.table, action].join('\0');
-    let handlers = this.byTable.get(name);
-    if (!handlers) {
-      handlers = this.findHandlers(of, action);
-      this.byTable.set(name, handlers);
-    }
+    let byAction = this.found.get(of);
+    if (!byAction) this.found.set(of, (byAction = new Map()));
+    let handlers = byAction.get(action);
+    if (!handlers) byAction.set(action, (handlers = this.findHandlers(of, action)));
     return handlers;
   }
 

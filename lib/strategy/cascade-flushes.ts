@@ -6,7 +6,7 @@ const NONE: TableFlush[] = [];
 /** Flushes of the tables that foreign keys change along with a row, without the binlog telling. */
 export function cascadeFlushes(change: RowChange): TableFlush[] {
   const { cascades } = change.table;
-  if (!cascades) return NONE;
+  if (!cascades || cascades.length === 0) return NONE;
   const reached = cascades.flatMap(({ columns, onDelete, onUpdate }) => {
     if (change.action === 'delete') return onDelete;
     if (change.action === 'insert') return [];

@@ -2,38 +2,32 @@ import { randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import type { CacheflowConfig } from '../cacheflow.config';
 import { CACHEFLOW_CONFIG } from '../cacheflow.constants';
-import { CacheStrategy } from '../cacheflow.options';
-import {
-  RedisRefusedError,
-  RowIncompleteError,
-  StrategyFailedError,
-  errorKind,
-} from '../errors/change.errors';
+import { RedisRefusedError, StrategyFailedError, errorKind } from '../errors/change.errors';
 import { ErrorReporter } from '../errors/error-reporter';
 import { toChangeEvent } from '../events/to-change-event';
 import type { RowChange, StreamItem, TableFlush, TableShape } from '../pipeline/stream';
 import { CacheWriter } from '../redis/cache-writer';
-import { isCluster } from '../redis/redis-client';
 import { RedisConnection } from '../redis/redis-connection';
 import { RedisGate } from '../redis/redis-gate';
 import { Versions } from '../redis/version';
 import type { VersionedWrite, WriteRefusal } from '../redis/versioned-write';
-import { canHaveRecord } from '../redis/versioned-write';
 import type { ParkedCommand, ParkedWork, RetryResult } from '../retry/parked-command';
 import { RetryService } from '../retry/retry.service';
 import { eachLimited } from '../support/each-limited';
 import { TimeSlice } from '../support/time-slice';
-import { cascadeFlushes } from './cascade-flushes';
+import type { CustomChange } from './change-planner';
+import { ChangePlanner } from './change-planner';
 import { CustomStrategies } from './custom-strategies';
 import { FlushSet } from './flush-set';
+import { ParkedExecutor } from './parked-executor';
 import { PendingRetries } from './pending-retries';
-import { rowToJson } from './row-json';
+import { replyCode } from './reply-code';
 import type { FlushProgress } from './table-flusher';
 import { TableFlusher } from './table-flusher';
-import { TablePlans, nameOf } from './table-plans';
-import type { TableRule } from './table-rules';
-import type { VersionedPlan } from './write-plan';
+import { nameOf } from './table-plans';
 import { WritePlan } from './write-plan';
+import type { Round } from './write-rounds';
+import { WriteRounds } from './write-rounds';
 
 /** Counts of what was done to Redis since the start. */
 export interface StrategyCounters {
@@ -45,25 +39,23 @@ export interface StrategyCounters {
   readonly flushed: number;
 }
 
-/** Of one round trip: few enough that neither the app's event loop nor Redis is held for long. */
-const KEYS_PER_ROUND = 1_000;
-const CHARACTERS_PER_ROUND = 64 * 1024;
 /** Redis works on one round while the next one is made (`npm run bench`, write-through). */
 const ROUNDS_AT_ONCE = 2;
 
 /** Makes the cache right: turns changes into keys and applies them to Redis, a batch at a time. */
 @Injectable()
 export class StrategyService {
-  private readonly plans: TablePlans;
-  private readonly flusher: TableFlusher;
   private readonly pending = new PendingRetries();
-  private readonly warnedIncomplete = new Set<string>();
+  private readonly planner: ChangePlanner;
+  private readonly rounds: WriteRounds;
+  private readonly flusher: TableFlusher;
+  private readonly executor: ParkedExecutor;
   private invalidated = 0;
   private written = 0;
   private versions = new Versions(0);
 
   constructor(
-    @Inject(RedisConnection) private readonly redis: RedisConnection,
+    @Inject(RedisConnection) redis: RedisConnection,
     @Inject(CacheWriter) private readonly writer: CacheWriter,
     @Inject(RedisGate) gate: RedisGate,
     @Inject(CACHEFLOW_CONFIG) config: CacheflowConfig,
@@ -71,8 +63,17 @@ export class StrategyService {
     @Inject(RetryService) private readonly retries: RetryService,
     @Inject(ErrorReporter) private readonly errors: ErrorReporter,
   ) {
-    this.plans = new TablePlans(config, errors);
+    this.planner = new ChangePlanner(config, this.pending, errors);
+    this.rounds = new WriteRounds(redis, errors);
     this.flusher = new TableFlusher(config, redis, gate, errors);
+    this.executor = new ParkedExecutor(
+      writer,
+      this.flusher,
+      custom,
+      this.planner.tables,
+      this.rounds,
+      this.pending,
+    );
   }
 
   get counters(): StrategyCounters {
@@ -102,11 +103,19 @@ export class StrategyService {
     let ranCustom = false;
     for (const item of items) {
       if (slice.isOver) await slice.next();
-      if (item.kind === 'flush') flushes.add(item);
-      else if (await this.plan(item, plan, flushes, signal)) ranCustom = true;
+      if (item.kind === 'flush') {
+        flushes.add(item);
+        continue;
+      }
+      const custom = this.planner.add(item, plan, flushes);
+      if (!custom) continue;
+      ranCustom = true;
+      if (await this.callStrategy(custom, signal)) continue;
+      for (const key of custom.keys) plan.remove(key, item);
     }
-    // Each key is in one round only, so that their order does not matter.
-    await eachLimited(ROUNDS_AT_ONCE, this.rounds(plan), (round) => this.writeRound(plan, round, signal));
+    await eachLimited(ROUNDS_AT_ONCE, this.rounds.of(plan, this.versions), (round) =>
+      this.write(plan, round, signal),
+    );
     // Counts what a custom strategy wrote by itself, so that a Redis that loses it later is noticed.
     if (ranCustom) await this.writer.round({}, signal);
     // Last, because it removes whatever the batch wrote to the same table: removing is always right.
@@ -118,71 +127,16 @@ export class StrategyService {
     table: TableShape,
     position: { file: string; offset: number },
   ): ReadonlySet<string> | undefined {
-    return this.plans.of(table, position)?.needs;
+    return this.planner.tables.of(table, position)?.needs;
   }
 
   /** Does again what was parked. See {@link RetryExecutor}. */
-  async retry({ work, attempts }: ParkedCommand, signal: AbortSignal): Promise<RetryResult> {
-    switch (work.kind) {
-      case 'set':
-        return this.retrySet(work, signal);
-      case 'remove': {
-        const remove = { key: work.key, version: work.version, value: undefined, ttlSeconds: undefined };
-        const writes = work.tombstone ? { versioned: [remove] } : { removals: [work.key] };
-        const refusal = (await this.writer.round(writes, signal)).get(work.key);
-        return resultOf(refusal);
-      }
-      case 'flush': {
-        const refusal = await this.flusher.flush(work, work.version, signal);
-        return resultOf(refusal);
-      }
-      case 'strategy':
-        return this.retryCustom(work, attempts, signal);
-      case 'handler':
-        throw new Error('A call of a handler is nothing that the cache can do');
-    }
-  }
-
-  /** Whether a custom strategy was called. */
-  private async plan(
-    change: RowChange,
-    plan: WritePlan,
-    flushes: FlushSet,
-    signal: AbortSignal,
-  ): Promise<boolean> {
-    for (const flush of cascadeFlushes(change)) flushes.add(flush);
-    const table = this.plans.of(change.table, change.position);
-    if (!table) return false;
-    const { strategy, ttlSeconds } = table.rule;
-    const before = this.plans.keysOf(table, change, 'before', flushes);
-    const after = this.plans.keysOf(table, change, 'after', flushes);
-    for (const key of before) this.pending.supersede(key);
-    for (const key of after) this.pending.supersede(key);
-    if (typeof strategy === 'function') {
-      const keys = [...new Set([...before, ...after])];
-      if (await this.runCustom(table.rule, change, keys, signal)) return true;
-      for (const key of keys) plan.remove(key, change);
-      return true;
-    }
-    if (strategy === CacheStrategy.CacheAside) {
-      for (const key of before) plan.remove(key, change);
-      for (const key of after) plan.remove(key, change);
-      return false;
-    }
-    if (change.after !== null && !change.afterComplete) this.warnIncomplete(change);
-    for (const key of before) plan.set({ key, change, action: 'bury', ttlSeconds });
-    const action = change.afterComplete ? 'write' : 'bury';
-    for (const key of after) plan.set({ key, change, action, ttlSeconds });
-    return false;
+  async retry(command: ParkedCommand, signal: AbortSignal): Promise<RetryResult> {
+    return this.executor.execute(command, signal);
   }
 
   /** Whether the table's own strategy did it. A failure is reported and parked, in its place in the stream. */
-  private async runCustom(
-    rule: TableRule,
-    change: RowChange,
-    keys: readonly string[],
-    signal: AbortSignal,
-  ): Promise<boolean> {
+  private async callStrategy({ change, rule, keys }: CustomChange, signal: AbortSignal): Promise<boolean> {
     const event = toChangeEvent(change);
     try {
       await this.custom.run(rule, event, { keys, ttlSeconds: rule.ttlSeconds });
@@ -199,87 +153,13 @@ export class StrategyService {
       );
       const version = this.versions.of(change.position);
       for (const key of keys) this.pending.add(key, version);
-      await this.park({ kind: 'strategy', event, keys, version }, change, reason, signal);
+      const work: ParkedWork = { kind: 'strategy', event, keys, version };
+      await this.retries.park([commandOf(work, nameOf(change), change.position, reason)], signal);
       return false;
     }
   }
 
-  private async retryCustom(
-    { event, keys, version }: Extract<ParkedWork, { kind: 'strategy' }>,
-    attempts: number,
-    signal: AbortSignal,
-  ): Promise<RetryResult> {
-    const rule = this.plans.ruleOf(event);
-    const isLatest = (): boolean => keys.every((key) => this.pending.isLatest(key, version));
-    const isUnknown = keys.some((key) => this.pending.stateOf(key, version) === 'unknown');
-    const isWanted = attempts === 0;
-    if (rule && (isLatest() || (isUnknown && isWanted))) {
-      try {
-        await this.custom.run(rule, event, { keys, ttlSeconds: rule.ttlSeconds });
-        if (isLatest()) {
-          for (const key of keys) this.pending.done(key, version);
-          return { done: true };
-        }
-      } catch (cause) {
-        // What it wrote before it failed is old if something newer came by meanwhile.
-        if (isLatest()) return { done: false, reason: errorKind(cause) };
-      }
-    }
-    // Something newer was done to the keys, or may have been: what the strategy would write now could be old.
-    const [refusal] = (await this.writer.round({ removals: keys }, signal)).values();
-    if (refusal) return resultOf(refusal);
-    // Parked before a restart or by another process: a person has to decide, by a requeue, which starts from 0.
-    if (isUnknown && !isWanted) return { done: false, reason: 'NEWER_UNKNOWN' };
-    for (const key of keys) this.pending.done(key, version);
-    return { done: true };
-  }
-
-  /** What the plan comes to, a round trip at a time; the values are made on the way. */
-  private *rounds(plan: WritePlan): Generator<Round> {
-    let round: Round = { removals: [], versioned: [], size: 0 };
-    for (const key of plan.removals) {
-      round.removals.push(key);
-      if (!isFull(round)) continue;
-      yield round;
-      round = { removals: [], versioned: [], size: 0 };
-    }
-    for (const planned of plan.versioned) {
-      this.add(round, planned);
-      if (!isFull(round)) continue;
-      yield round;
-      round = { removals: [], versioned: [], size: 0 };
-    }
-    if (round.removals.length + round.versioned.length > 0) yield round;
-  }
-
-  private add(round: Round, { key, change, action, ttlSeconds }: VersionedPlan): void {
-    if (!this.canBeVersioned(key)) {
-      round.removals.push(key);
-      return;
-    }
-    const value = action === 'write' ? this.toJson(change) : undefined;
-    round.versioned.push({ key, version: this.versions.of(change.position), value, ttlSeconds });
-    round.size += value?.length ?? 0;
-  }
-
-  /** In a cluster some keys cannot have a record in their slot; they are removed instead of written. */
-  private canBeVersioned(key: string): boolean {
-    const { client } = this.redis;
-    return !isCluster(client) || canHaveRecord(key, client.options.keyPrefix ?? '');
-  }
-
-  /** The value of a row; undefined, and reported, where it cannot be made (it is longer than a string may be). */
-  private toJson(change: RowChange): string | undefined {
-    try {
-      return rowToJson(change.after ?? {});
-    } catch (cause) {
-      const problem = `The row cannot be written as JSON (${errorKind(cause)}); its key is removed instead`;
-      this.errors.report(new RedisRefusedError(problem, nameOf(change), change.position, { cause }));
-      return undefined;
-    }
-  }
-
-  private async writeRound(plan: WritePlan, round: Round, signal: AbortSignal): Promise<void> {
+  private async write(plan: WritePlan, round: Round, signal: AbortSignal): Promise<void> {
     const refusals = await this.writer.round(round, signal);
     const written = round.versioned.filter((write) => write.value !== undefined).length;
     this.written += written;
@@ -299,12 +179,12 @@ export class StrategyService {
       const change = plan.changeOf(key);
       if (!change) continue;
       const reason = replyCode(refusal.message);
-      const write = writes.get(key);
       const problem = refusal.removed
         ? `Redis refused a value (${reason}); its key was removed instead, and it is written again`
         : `Redis refuses to remove a key (${reason}), which may be stale until it does: allow the user UNLINK on it`;
       this.errors.report(new RedisRefusedError(problem, nameOf(change), change.position));
-      commands.push(commandOf(this.workOf(key, write, change), change, reason));
+      const work = this.workOf(key, writes.get(key), change);
+      commands.push(commandOf(work, nameOf(change), change.position, reason));
     }
     await this.retries.park(commands, signal);
   }
@@ -314,22 +194,6 @@ export class StrategyService {
     if (write?.value === undefined) return { kind: 'remove', key, version, tombstone: write !== undefined };
     this.pending.add(key, version);
     return { kind: 'set', key, value: write.value, ttlSeconds: write.ttlSeconds, version };
-  }
-
-  private async retrySet(
-    { key, value, ttlSeconds, version }: Extract<ParkedWork, { kind: 'set' }>,
-    signal: AbortSignal,
-  ): Promise<RetryResult> {
-    const proven = this.pending.isLatest(key, version);
-    const writes = this.canBeVersioned(key)
-      ? { versioned: [{ key, version, value, ttlSeconds, needsProof: !proven }] }
-      : { removals: [key] };
-    const refusal = (await this.writer.round(writes, signal)).get(key);
-    if (refusal) return resultOf(refusal);
-    // A newer change that Redis refused came by meanwhile, and its removal may have been before our write.
-    if (proven && !this.pending.isLatest(key, version)) await this.writer.round({ removals: [key] }, signal);
-    this.pending.done(key, version);
-    return { done: true };
   }
 
   private async flush({ table, position }: TableFlush, signal: AbortSignal): Promise<void> {
@@ -346,50 +210,18 @@ export class StrategyService {
     const name = table && [table.schema, table.table].filter((part) => part !== undefined).join('.');
     this.errors.report(new RedisRefusedError(problem, name, position, { cause: refusal }));
     await this.retries.park(
-      [commandOf({ kind: 'flush', ...scope, version }, { table: name, position }, reason)],
+      [commandOf({ kind: 'flush', ...scope, version }, name, position, reason)],
       signal,
     );
   }
-
-  private async park(
-    work: ParkedWork,
-    change: RowChange,
-    reason: string,
-    signal: AbortSignal,
-  ): Promise<void> {
-    await this.retries.park([commandOf(work, change, reason)], signal);
-  }
-
-  private warnIncomplete(change: RowChange): void {
-    const name = nameOf(change);
-    if (this.warnedIncomplete.has(name)) return;
-    this.warnedIncomplete.add(name);
-    const problem =
-      'Rows of a write-through table arrive without all columns, so that their keys are removed instead of written. ' +
-      'SET GLOBAL binlog_row_image = FULL';
-    this.errors.report(new RowIncompleteError(problem, name, change.position));
-  }
-}
-
-/** What one round trip does. */
-interface Round {
-  readonly removals: string[];
-  readonly versioned: VersionedWrite[];
-  /** Characters of the values. */
-  size: number;
-}
-
-function isFull({ removals, versioned, size }: Round): boolean {
-  return removals.length + versioned.length >= KEYS_PER_ROUND || size >= CHARACTERS_PER_ROUND;
 }
 
 function commandOf(
   work: ParkedWork,
-  of: RowChange | { table: string | undefined; position: { file: string; offset: number } },
+  table: string | undefined,
+  { file, offset }: { readonly file: string; readonly offset: number },
   reason: string,
 ): ParkedCommand {
-  const { file, offset } = of.position;
-  const table = 'kind' in of ? nameOf(of) : of.table;
   return {
     id: randomUUID(),
     work,
@@ -399,14 +231,4 @@ function commandOf(
     attempts: 1,
     parkedAt: Date.now(),
   };
-}
-
-/** What a retry came to that Redis refused, or did not. */
-function resultOf(refusal: { readonly message: string } | undefined): RetryResult {
-  return refusal ? { done: false, reason: replyCode(refusal.message) } : { done: true };
-}
-
-/** The code that a reply of Redis begins with; the rest may quote the command. */
-function replyCode(reply: string): string {
-  return /^[A-Z]+/.exec(reply)?.[0] ?? 'an error';
 }

@@ -1,0 +1,71 @@
+import type { CacheflowConfig } from '../cacheflow.config';
+import { CacheStrategy } from '../cacheflow.options';
+import { RowIncompleteError } from '../errors/change.errors';
+import type { ErrorReporter } from '../errors/error-reporter';
+import type { RowChange } from '../pipeline/stream';
+import { cascadeFlushes } from './cascade-flushes';
+import type { FlushSet } from './flush-set';
+import type { PendingRetries } from './pending-retries';
+import { TablePlans, nameOf } from './table-plans';
+import type { TableRule } from './table-rules';
+import type { WritePlan } from './write-plan';
+
+/** A change of a table that has a strategy of the app's own. */
+export interface CustomChange {
+  readonly change: RowChange;
+  readonly rule: TableRule;
+  /** Of both images. */
+  readonly keys: readonly string[];
+}
+
+/** Decides what each change does to which keys. */
+export class ChangePlanner {
+  readonly tables: TablePlans;
+  private readonly warnedIncomplete = new Set<string>();
+
+  constructor(
+    config: CacheflowConfig,
+    private readonly pending: PendingRetries,
+    private readonly errors: ErrorReporter,
+  ) {
+    this.tables = new TablePlans(config, errors);
+  }
+
+  /** Adds a change to the plan, unless the app's own strategy has to decide: then it returns what that needs. */
+  add(change: RowChange, plan: WritePlan, flushes: FlushSet): CustomChange | undefined {
+    for (const flush of cascadeFlushes(change)) flushes.add(flush);
+    const table = this.tables.of(change.table, change.position);
+    if (!table) return undefined;
+    const { rule } = table;
+    const before = this.tables.keysOf(table, change, 'before', flushes);
+    const after = this.tables.keysOf(table, change, 'after', flushes);
+    for (const key of before) this.pending.supersede(key);
+    for (const key of after) this.pending.supersede(key);
+    switch (rule.strategy) {
+      case CacheStrategy.CacheAside:
+        for (const key of before) plan.remove(key, change);
+        for (const key of after) plan.remove(key, change);
+        return undefined;
+      case CacheStrategy.WriteThrough: {
+        const { ttlSeconds } = rule;
+        const action = change.afterComplete ? 'write' : 'bury';
+        if (change.after !== null && !change.afterComplete) this.warnIncomplete(change);
+        for (const key of before) plan.set({ key, change, action: 'bury', ttlSeconds });
+        for (const key of after) plan.set({ key, change, action, ttlSeconds });
+        return undefined;
+      }
+      default:
+        return { change, rule, keys: [...new Set([...before, ...after])] };
+    }
+  }
+
+  private warnIncomplete(change: RowChange): void {
+    const name = nameOf(change);
+    if (this.warnedIncomplete.has(name)) return;
+    this.warnedIncomplete.add(name);
+    const problem =
+      'Rows of a write-through table arrive without all columns, so that their keys are removed instead of written. ' +
+      'SET GLOBAL binlog_row_image = FULL';
+    this.errors.report(new RowIncompleteError(problem, name, change.position));
+  }
+}
