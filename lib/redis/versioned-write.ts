@@ -51,10 +51,12 @@ local records = {}
 for i = 1, #KEYS / 2 do records[i] = KEYS[2 * i] end
 local known = redis.pcall('MGET', unpack(records))
 local unreadable = failure(known)
+local latest = {}
+for i, record in ipairs(records) do latest[record] = not unreadable and known[i] end
 local replies = {}
 for i, record in ipairs(records) do
   local key, version = KEYS[2 * i - 1], ARGV[5 + (i - 1) * width]
-  local last, reply = not unreadable and known[i], nil
+  local last, reply = latest[record], nil
   if unreadable then
     reply = remove(key, '${REMOVED_INSTEAD}' .. unreadable)
   elseif last and last > version then
@@ -73,9 +75,11 @@ for i, record in ipairs(records) do
     else
       reply = remove(key)
     end
+    latest[record] = version
     local kept = redis.pcall('SET', record, version, 'EX', lifetime)
     if failure(kept) then
       redis.pcall('UNLINK', record)
+      latest[record] = false
       if set and not reply then reply = remove(key, '${REMOVED_INSTEAD}' .. kept.err) end
     end
   end
