@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import type { RetryOptions } from '../../lib';
 import { DeadLetterError, RetryUnavailableError } from '../../lib';
+import { Topology } from '../../lib/retry/broker/topology';
 import type { RabbitMqServer } from '../support/servers';
 import { startRabbitmq } from '../support/servers';
 import type { Retries } from '../support/retry-harness';
@@ -219,11 +220,26 @@ it('counts as not published when no queue takes it; the binding is made again', 
 it('survives that its queues are deleted under it, with what is parked afterwards', async () => {
   const { service, executor } = await started('gone');
   await withRabbit(rabbit.url, async (channel) => {
+    await waitFor(async () => (await channel.checkQueue('gone')).consumerCount === 1);
     for (const queue of ['gone', 'gone.wait.100', 'gone.dead']) await channel.deleteQueue(queue);
   });
   const command = parked();
   await service.park([command], never);
-  await waitFor(() => executor.hasAll([command]));
+  // When this made the queues again too soon for the broker, it comes with the next consumer, as below.
+  await waitFor(() => executor.hasAll([command]), { timeoutMillis: 30_000 });
+});
+
+it('survives that its queue is deleted and made again at once, of which the broker tells nobody', async () => {
+  const { service, executor } = await started('remade');
+  const mq = { urls: [rabbit.url], exchange: 'remade.x', queue: 'remade' };
+  await withRabbit(rabbit.url, async (channel) => {
+    await waitFor(async () => (await channel.checkQueue('remade')).consumerCount === 1);
+    await channel.deleteQueue('remade');
+    await new Topology('default', mq, [100, 200]).declare(channel);
+  });
+  const command = parked();
+  await service.park([command], never);
+  await waitFor(() => executor.hasAll([command]), { timeoutMillis: 30_000 });
 });
 
 it.each(['queue', 'exchange'])(

@@ -7,6 +7,12 @@ import type { Topology } from './topology';
 
 /** Messages in hand at once: what waits for a Redis that is away. */
 const PREFETCH = 16;
+/**
+ * A consumer that gets nothing for so long is made anew. When a queue is deleted and made again at once, RabbitMQ 3.10
+ * moves its consumers over without a word, and then drops what the new queue hands to them: they wait for ever, and
+ * their messages with them.
+ */
+const RENEWAL_MILLIS = 10_000;
 
 /** Deals with a message, and answers it on its channel. Rejects only when the signal is aborted. */
 export type MessageHandler = (
@@ -59,7 +65,7 @@ export class WorkConsumer {
     }
   }
 
-  /** Until the channel breaks or the consumer is stopped. Afterwards nothing of it is in hand any more. */
+  /** Until the channel breaks, the consumer is idle or it is stopped. Afterwards nothing of it is in hand any more. */
   private async consume(channel: AmqpChannel): Promise<void> {
     const broken = new AbortController();
     // Each message in hand listens to it.
@@ -68,10 +74,13 @@ export class WorkConsumer {
     channel.on('error', (error) => (failure = error));
     channel.on('close', () => broken.abort(failure));
     const inHand = new Set<Promise<void>>();
+    const idle = new AbortController();
+    const renewal = setInterval(() => inHand.size === 0 && idle.abort(), RENEWAL_MILLIS);
     const end = (): void => broken.abort(this.cutOff.signal.reason);
     const take = (message: AmqpMessage | null): void => {
       // The queue was deleted; it is declared again with the next channel.
       if (!message) return broken.abort(new Error('the queue was deleted'));
+      renewal.refresh();
       const task = this.handle(message, channel, broken.signal)
         // Not answered, so that it is delivered again.
         .catch((error: unknown) => broken.abort(error))
@@ -84,14 +93,16 @@ export class WorkConsumer {
       await this.topology.declare(channel);
       await channel.prefetch(PREFETCH);
       const { consumerTag } = await channel.consume(this.topology.queue, take);
-      await firstAborted(this.stopping.signal, broken.signal);
+      await firstAborted(this.stopping.signal, broken.signal, idle.signal);
       await untilAborted(channel.cancel(consumerTag), broken.signal);
       await untilAborted(settled(inHand), broken.signal);
-      await untilAborted(channel.close(), broken.signal);
+      // Its end, too, is told by 'close'.
+      await Promise.race([channel.close(), firstAborted(broken.signal)]);
     } catch (error) {
       broken.abort(error);
       if (!this.stopping.signal.aborted) throw error;
     } finally {
+      clearInterval(renewal);
       this.cutOff.signal.removeEventListener('abort', end);
       await settled(inHand);
     }
