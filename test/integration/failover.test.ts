@@ -5,6 +5,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import type { TableOptions } from '../../lib';
 import type { Stage } from '../support/each-sql';
 import { describeEachSql } from '../support/each-sql';
+import { replicate } from '../support/replicate';
 import type { SqlServer } from '../support/servers';
 import { startMariadb, startMysql } from '../support/servers';
 import { SwitchingProxy } from '../support/switching-proxy';
@@ -21,10 +22,6 @@ const startReplica = (kind: Stage['kind']): Promise<SqlServer> =>
   kind === 'mysql'
     ? startMysql({ args: ['--server-id=2', '--log-replica-updates=ON'] })
     : startMariadb({ args: ['--server-id=2', '--log-slave-updates=ON'] });
-const replicate = ({ kind, port }: SqlServer): string =>
-  kind === 'mysql'
-    ? `CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT=${port}, SOURCE_USER='root', SOURCE_AUTO_POSITION=1; START REPLICA`
-    : `CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=${port}, MASTER_USER='root', MASTER_USE_GTID=slave_pos; START SLAVE`;
 
 /** Copies the files of a server as they are at one moment, as a snapshot of its volume does; resolves with where. */
 async function copyOfFiles(server: SqlServer): Promise<string> {

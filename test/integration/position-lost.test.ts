@@ -1,7 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { TableOptions } from '../../lib';
 import type { TestApp } from '../support/app';
+import { codesOf } from '../support/app';
+import { CHECKPOINT, untilSaved } from '../support/checkpoint';
 import { connectRedis, describeEachSql, Stage } from '../support/each-sql';
+import { replicate } from '../support/replicate';
 import type { SqlServer } from '../support/servers';
 import { startMariadb, startMysql, startRedis } from '../support/servers';
 import { SwitchingProxy } from '../support/switching-proxy';
@@ -18,10 +21,9 @@ const SCHEMA = `
   CREATE TABLE shop.prices (id INT PRIMARY KEY, n INT);`;
 const USERS: TableOptions = { db: 'shop', table: 'users' };
 const reconnect = { minMillis: 20, maxMillis: 200 };
-const CHECKPOINT = 'cacheflow:default:checkpoint';
 
 const codes = (app: TestApp): string[] =>
-  [...new Set(app.errors.map(({ code }) => code))].filter((code) => code !== 'CACHEFLOW_SOURCE_UNAVAILABLE');
+  codesOf(app).filter((code) => code !== 'CACHEFLOW_SOURCE_UNAVAILABLE');
 const ids = (app: TestApp): unknown[] => [...new Set(app.events.map(({ after }) => after?.['id']))];
 
 async function change(stage: Stage, id: number, server: SqlServer = stage.sql): Promise<void> {
@@ -83,16 +85,6 @@ async function nextSecond(stage: Stage): Promise<void> {
     Number((await stage.sql.query<{ now: number }>('SELECT UNIX_TIMESTAMP() AS now'))[0]?.now);
   const before = await now();
   await waitFor(async () => (await now()) > before, { message: 'the next second' });
-}
-
-async function saved(app: TestApp, stage: Stage): Promise<void> {
-  await waitFor(
-    async () => {
-      const { offset } = JSON.parse((await stage.redis.get(CHECKPOINT)) ?? '{}') as { offset?: number };
-      return offset === app.cacheflow.status().position?.offset;
-    },
-    { message: 'the checkpoint' },
-  );
 }
 
 /** So much that `growBeyond` has room. */
@@ -182,7 +174,7 @@ describe.each([
       expect(await stage.redis.mget('shop:users:60', 'shop:users:61')).toEqual([null, 'cached']);
       expect(ids(app)).toContain(60);
       expect(app.cacheflow.status()).toMatchObject({ state: 'streaming', flushing: undefined });
-      await saved(app, stage);
+      await untilSaved(app, stage.redis);
     }
 
     it('was purged while the app was down', async () => {
@@ -391,10 +383,6 @@ describe.each([
   ['MariaDB', startMariadb, ['--server-id=2', '--log-slave-updates=ON']],
 ] as const)('another server (%s)', (_name, start, args) => {
   const kind = start === startMysql ? 'mysql' : 'mariadb';
-  const replicate = (from: SqlServer): string =>
-    kind === 'mysql'
-      ? `CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT=${from.port}, SOURCE_USER='root', SOURCE_AUTO_POSITION=1; START REPLICA`
-      : `CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=${from.port}, MASTER_USER='root', MASTER_USE_GTID=slave_pos; START SLAVE`;
 
   describeSql(kind, 'behind the same address', (stage) => {
     async function pair(): Promise<{ proxy: SwitchingProxy; app: TestApp; second: SqlServer }> {

@@ -3,7 +3,8 @@ import { Redis } from 'ioredis';
 import { expect, it, onTestFinished } from 'vitest';
 import type { ChangeEvent, TableOptions } from '../../lib';
 import { OnBinlog } from '../../lib';
-import type { TestApp } from '../support/app';
+import { codesOf } from '../support/app';
+import { untilSaved } from '../support/checkpoint';
 import { describeEachSql } from '../support/each-sql';
 import { startRedis } from '../support/servers';
 import { SwitchingProxy } from '../support/switching-proxy';
@@ -18,20 +19,6 @@ const SCHEMA = `
   CREATE TABLE shop.items (id INT PRIMARY KEY, n INT);`;
 const USERS: TableOptions = { db: 'shop', table: 'users' };
 const ITEMS: TableOptions = { db: 'shop', table: 'items', strategy: 'write-through' };
-const CHECKPOINT = 'cacheflow:default:checkpoint';
-
-const codes = (app: TestApp): string[] => [...new Set(app.errors.map(({ code }) => code))].sort();
-const place = (checkpoint: { file: string; offset: number } | undefined): string =>
-  `${checkpoint?.file}:${checkpoint?.offset}`;
-
-/** The checkpoint has arrived where everything was applied. */
-async function saved(app: TestApp, redis: Redis): Promise<void> {
-  await waitFor(
-    async () =>
-      place(JSON.parse((await redis.get(CHECKPOINT)) ?? '{}')) === place(app.cacheflow.status().position),
-    { message: 'the checkpoint to be saved' },
-  );
-}
 
 describeEachSql('a Redis that is another one than before', { schema: SCHEMA }, (stage) => {
   it('costs all keys when it has lost a retry, which no reading of the stream repeats', async () => {
@@ -45,7 +32,7 @@ describeEachSql('a Redis that is another one than before', { schema: SCHEMA }, (
     expect(letters.map(({ kind, key }) => [kind, key])).toEqual([['remove', 'shop:users:1']]);
     await stage.redis.acl('SETUSER', 'default', '+@all');
     // The checkpoint has to be past the change: from there on nothing removes the key again.
-    await saved(app, stage.redis);
+    await untilSaved(app, stage.redis);
     await stage.redisServer.command('SAVE');
 
     expect(await app.cacheflow.deadLetters.requeue(...letters.map(({ id }) => id))).toBe(1);
@@ -54,7 +41,7 @@ describeEachSql('a Redis that is another one than before', { schema: SCHEMA }, (
     await stage.redisServer.start();
     await app.cacheflow.caughtUp();
     expect(await stage.redis.mget('shop:users:1', 'other:1')).toEqual([null, 'cached']);
-    expect(codes(app)).toContain('CACHEFLOW_REDIS_REWOUND');
+    expect(codesOf(app)).toContain('CACHEFLOW_REDIS_REWOUND');
   });
 
   it('and was emptied moves no checkpoint past a handler that has not finished', async () => {
@@ -75,7 +62,7 @@ describeEachSql('a Redis that is another one than before', { schema: SCHEMA }, (
     await waitFor(() => seen.includes(11), { message: 'the handler' });
     await stage.redis.flushall();
     await app.cacheflow.caughtUp();
-    expect(codes(app)).toContain('CACHEFLOW_REDIS_REWOUND');
+    expect(codesOf(app)).toContain('CACHEFLOW_REDIS_REWOUND');
     expect(app.cacheflow.status().pendingHandlers).toBeGreaterThan(0);
     // Cuts the handler off, and saves how far the checkpoint may go.
     await app.close();

@@ -1,12 +1,13 @@
 import { copyFile, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Cluster, Redis } from 'ioredis';
+import { Cluster } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import type { Checkpoint, TableOptions } from '../../lib';
+import type { TableOptions } from '../../lib';
 import { OnBinlog } from '../../lib';
 import type { TestApp } from '../support/app';
-import { startApp } from '../support/app';
+import { codesOf, startApp } from '../support/app';
+import { CHECKPOINT, placeOf, storedCheckpoint, untilSaved } from '../support/checkpoint';
 import { connectRedis, describeEachSql, Stage } from '../support/each-sql';
 import type { RedisServer } from '../support/servers';
 import { startMysql, startRedis, startRedisCluster } from '../support/servers';
@@ -23,14 +24,9 @@ const TABLES: TableOptions[] = [
   { db: 'shop', table: 'users' },
   { db: 'shop', table: 'items', strategy: 'write-through' },
 ];
-const CHECKPOINT = 'cacheflow:default:checkpoint';
-
-const codes = (app: TestApp): string[] => [...new Set(app.errors.map(({ code }) => code))].sort();
 const rewinds = (app: TestApp): number =>
   app.errors.filter(({ code, message }) => code === 'CACHEFLOW_REDIS_REWOUND' && /confirmed/.test(message))
     .length;
-const place = (checkpoint: { file: string; offset: number } | undefined): string =>
-  `${checkpoint?.file}:${checkpoint?.offset}`;
 
 async function change(stage: Stage, id: number, n: number): Promise<void> {
   await stage.sql.query('REPLACE INTO shop.users VALUES (?, ?); REPLACE INTO shop.items VALUES (?, ?)', [
@@ -39,17 +35,6 @@ async function change(stage: Stage, id: number, n: number): Promise<void> {
     id,
     n,
   ]);
-}
-
-async function stored(redis: Redis): Promise<Checkpoint | undefined> {
-  return JSON.parse((await redis.get(CHECKPOINT)) ?? 'null') ?? undefined;
-}
-
-/** The checkpoint has arrived where everything was applied. */
-async function saved(app: TestApp, redis: Redis): Promise<void> {
-  await waitFor(async () => place(await stored(redis)) === place(app.cacheflow.status().position), {
-    message: 'the checkpoint to be saved',
-  });
 }
 
 /** Kills Redis and starts it on the snapshot, which may be older; resolves when it answers. */
@@ -79,12 +64,12 @@ describeEachSql('a Redis that went back', { schema: SCHEMA }, (stage) => {
     const app = await stage.app({ tables: TABLES });
     await change(stage, 1, 1);
     await app.cacheflow.caughtUp();
-    await saved(app, stage.redis);
+    await untilSaved(app, stage.redis);
     await stage.cache('shop:users:1', 'shop:users:2');
     const snapshot = await takeSnapshot(stage.redisServer);
     await change(stage, 1, 2);
     await app.cacheflow.caughtUp();
-    await saved(app, stage.redis);
+    await untilSaved(app, stage.redis);
     expect(await stage.redis.mget(keys)).toEqual([null, item(1, 2), 'cached', null]);
 
     const { written } = app.cacheflow.status().counters;
@@ -98,11 +83,11 @@ describeEachSql('a Redis that went back', { schema: SCHEMA }, (stage) => {
     expect(await stage.redis.mget(keys)).toEqual([null, item(1, 2), null, item(2, 3)]);
     expect(rewinds(app)).toBe(1);
     // What the checkpoint says is what was applied since, and it goes on from there.
-    await saved(app, stage.redis);
+    await untilSaved(app, stage.redis);
     expect(app.cacheflow.status().state).toBe('streaming');
     await change(stage, 1, 4);
     await app.cacheflow.caughtUp();
-    await saved(app, stage.redis);
+    await untilSaved(app, stage.redis);
     expect(rewinds(app)).toBe(1);
   });
 
@@ -112,13 +97,13 @@ describeEachSql('a Redis that went back', { schema: SCHEMA }, (stage) => {
       await change(stage, 1, n);
       await app.cacheflow.caughtUp();
     }
-    await saved(app, stage.redis);
+    await untilSaved(app, stage.redis);
     const snapshot = await takeSnapshot(stage.redisServer);
     await stage.redis.flushall();
     await app.cacheflow.caughtUp();
     await change(stage, 1, 9);
     await app.cacheflow.caughtUp();
-    await saved(app, stage.redis);
+    await untilSaved(app, stage.redis);
     expect(rewinds(app)).toBe(1);
 
     await restartFrom(stage.redisServer, snapshot);
@@ -129,13 +114,13 @@ describeEachSql('a Redis that went back', { schema: SCHEMA }, (stage) => {
 
   it('while nothing is written is noticed by itself, and before `caughtUp` resolves', async () => {
     const app = await stage.app({ tables: TABLES });
-    await saved(app, stage.redis);
+    await untilSaved(app, stage.redis);
     await stage.cache('shop:users:1');
     const snapshot = await takeSnapshot(stage.redisServer);
     for (const ask of [true, false]) {
       await change(stage, 1, 2);
       await app.cacheflow.caughtUp();
-      await saved(app, stage.redis);
+      await untilSaved(app, stage.redis);
       const before = rewinds(app);
       await restartFrom(stage.redisServer, snapshot);
       if (ask) {
@@ -155,18 +140,18 @@ describeEachSql('a Redis that went back', { schema: SCHEMA }, (stage) => {
     const app = await stage.app({ tables: TABLES });
     await change(stage, 1, 1);
     await app.cacheflow.caughtUp();
-    await saved(app, stage.redis);
+    await untilSaved(app, stage.redis);
     await stage.redis.flushall();
     // A reader that had the row before its last change.
     await stage.cache('shop:users:1', 'shop:items:1', 'other:users:1');
     await app.cacheflow.caughtUp();
     expect(await stage.redis.mget('shop:users:1', 'shop:items:1')).toEqual([null, null]);
     expect(await stage.redis.get('other:users:1')).toBe('cached');
-    expect(codes(app)).toEqual(['CACHEFLOW_CHECKPOINT_FAILED', 'CACHEFLOW_REDIS_REWOUND']);
+    expect(codesOf(app)).toEqual(['CACHEFLOW_CHECKPOINT_FAILED', 'CACHEFLOW_REDIS_REWOUND']);
 
     await change(stage, 1, 5);
     await app.cacheflow.caughtUp();
-    await saved(app, stage.redis);
+    await untilSaved(app, stage.redis);
     await restartFrom(stage.redisServer, undefined);
     await stage.cache('shop:users:1');
     await change(stage, 2, 6);
@@ -174,7 +159,7 @@ describeEachSql('a Redis that went back', { schema: SCHEMA }, (stage) => {
     expect(await stage.redis.mget(keys)).toEqual([null, null, null, item(2, 6)]);
     const seen = app.events.filter(({ table }) => table === 'users').map(({ after }) => after?.['n']);
     expect([...new Set(seen)]).toEqual([1, 5, 6]);
-    await saved(app, stage.redis);
+    await untilSaved(app, stage.redis);
   });
 
   it('keeps its checkpoint until what it lost was applied, also when the app dies right then', async () => {
@@ -185,12 +170,13 @@ describeEachSql('a Redis that went back', { schema: SCHEMA }, (stage) => {
     await tail.caughtUp();
     await waitFor(async () => (await stage.redis.get('shop:items:1')) === item(1, 1));
     await waitFor(
-      async () => place(await stored(stage.redis)) === place((await tail.report()).status.position),
+      async () =>
+        placeOf(await storedCheckpoint(stage.redis)) === placeOf((await tail.report()).status.position),
       { message: 'the checkpoint' },
     );
     await stage.cache('shop:users:1');
     const snapshot = await takeSnapshot(stage.redisServer);
-    const old = await stored(stage.redis);
+    const old = await storedCheckpoint(stage.redis);
     await change(stage, 1, 2);
     await tail.caughtUp();
     await stage.redisServer.kill();
@@ -200,14 +186,14 @@ describeEachSql('a Redis that went back', { schema: SCHEMA }, (stage) => {
     await change(stage, 2, 3);
     await stage.redisServer.start();
     await waitFor(async () => {
-      seen.add(place(await stored(stage.redis)));
+      seen.add(placeOf(await storedCheckpoint(stage.redis)));
       return (await stage.redis.get('shop:users:1')) === null || seen.size > 1;
     });
     await tail.kill();
-    expect([...seen][0]).toBe(place(old));
+    expect([...seen][0]).toBe(placeOf(old));
     const app = await stage.app(options);
     expect(await stage.redis.mget(keys)).toEqual([null, item(1, 2), null, item(2, 3)]);
-    expect(codes(app)).toEqual([]);
+    expect(codesOf(app)).toEqual([]);
   });
 
   it('takes no checkpoint that had waited for a handler, and gets what it lost once more', async () => {
@@ -221,7 +207,7 @@ describeEachSql('a Redis that went back', { schema: SCHEMA }, (stage) => {
     }
     const app = await stage.app({ tables: TABLES }, { providers: [Slow] });
     await stage.cache('shop:users:1');
-    await saved(app, stage.redis);
+    await untilSaved(app, stage.redis);
     const snapshot = await takeSnapshot(stage.redisServer);
     await change(stage, 1, 7);
     await app.cacheflow.caughtUp();
@@ -234,7 +220,7 @@ describeEachSql('a Redis that went back', { schema: SCHEMA }, (stage) => {
     await waitFor(() => rewinds(app) === 1, { message: 'the rewind to be noticed' });
     await app.cacheflow.caughtUp();
     expect(await stage.redis.mget('shop:users:1', 'shop:items:1')).toEqual([null, item(1, 7)]);
-    await saved(app, stage.redis);
+    await untilSaved(app, stage.redis);
   });
 
   it('costs all keys of the watched tables when the checkpoint did not go back with it', async () => {
@@ -247,13 +233,14 @@ describeEachSql('a Redis that went back', { schema: SCHEMA }, (stage) => {
     await change(stage, 1, 1);
     await app.cacheflow.caughtUp();
     await waitFor(
-      async () => place(JSON.parse(await readFile(file, 'utf8'))) === place(app.cacheflow.status().position),
+      async () =>
+        placeOf(JSON.parse(await readFile(file, 'utf8'))) === placeOf(app.cacheflow.status().position),
       { message: 'the checkpoint' },
     );
     await restartFrom(stage.redisServer, snapshot);
     await app.cacheflow.caughtUp();
     expect(await stage.redis.mget('shop:users:1', 'shop:users:2', 'other:1')).toEqual([null, null, 'cached']);
-    expect(codes(app)).toContain('CACHEFLOW_REDIS_REWOUND');
+    expect(codesOf(app)).toContain('CACHEFLOW_REDIS_REWOUND');
     await change(stage, 1, 2);
     await app.cacheflow.caughtUp();
     expect(await stage.redis.get('shop:items:1')).toBe(item(1, 2));
@@ -264,15 +251,15 @@ describeEachSql('a Redis that went back', { schema: SCHEMA }, (stage) => {
     await stage.cache('shop:users:1');
     const first = await stage.app({ tables: TABLES });
     expect(await stage.redis.get('shop:users:1')).toBe('cached');
-    expect(codes(first)).toEqual([]);
+    expect(codesOf(first)).toEqual([]);
     await first.close();
     await change(stage, 1, 9);
     await stage.redis.del(CHECKPOINT);
     const second = await stage.app({ tables: TABLES });
     expect(await stage.redis.get('shop:users:1')).toBeNull();
-    expect(codes(second)).toEqual(['CACHEFLOW_CHECKPOINT_FAILED']);
+    expect(codesOf(second)).toEqual(['CACHEFLOW_CHECKPOINT_FAILED']);
     expect(second.errors[0]?.message).toContain('The checkpoint is gone');
-    await saved(second, stage.redis);
+    await untilSaved(second, stage.redis);
   });
 
   it('is no matter for two processes of one name, who count for themselves', async () => {
@@ -316,8 +303,8 @@ describe('on MySQL', () => {
     await stage.redis.config('SET', 'maxmemory', '0');
     await change(stage, 1, 2);
     await app.cacheflow.caughtUp();
-    await saved(app, stage.redis);
-    expect(codes(app)).not.toContain('CACHEFLOW_REDIS_REWOUND');
+    await untilSaved(app, stage.redis);
+    expect(codesOf(app)).not.toContain('CACHEFLOW_REDIS_REWOUND');
   });
 
   it.each([
@@ -327,15 +314,15 @@ describe('on MySQL', () => {
     const app = await stage.app({ tables: TABLES });
     await change(stage, 1, 0);
     await app.cacheflow.caughtUp();
-    await saved(app, stage.redis);
+    await untilSaved(app, stage.redis);
     await stage.cache('shop:users:1', 'shop:users:2');
     const snapshot = await takeSnapshot(stage.redisServer);
-    const old = place(await stored(stage.redis));
+    const old = placeOf(await storedCheckpoint(stage.redis));
     await stage.redis.config('SET', 'maxmemory', '1');
     await change(stage, 1, 1);
     await app.cacheflow.caughtUp();
     expect(await stage.redis.get('shop:users:1')).toBeNull();
-    expect(place(await stored(stage.redis))).toBe(old);
+    expect(placeOf(await storedCheckpoint(stage.redis))).toBe(old);
     // The memory is there again after the restart, and so is the key; the count is as high as it ever was.
     await restartFrom(stage.redisServer, snapshot);
     expect(await stage.redis.get('shop:users:1')).toBe('cached');
@@ -344,7 +331,7 @@ describe('on MySQL', () => {
     await app.cacheflow.caughtUp();
     expect(await stage.redis.mget('shop:users:1', 'shop:users:2')).toEqual([null, 'cached']);
     expect(rewinds(app)).toBe(1);
-    await saved(app, stage.redis);
+    await untilSaved(app, stage.redis);
   });
 
   it('a replica that lagged and was promoted gets what it lacks', async () => {

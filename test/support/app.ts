@@ -54,3 +54,8 @@ export async function bootApp(metadata: ModuleMetadata, name?: string): Promise<
   cacheflow.errors$.subscribe((error) => errors.push(error));
   return { context, cacheflow, events, errors, log: logger.lines, close: () => context.close() };
 }
+
+/** The codes of the errors that an app reported, each once. */
+export function codesOf(app: TestApp): string[] {
+  return [...new Set(app.errors.map(({ code }) => code))].sort();
+}
