@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { RetryOptions } from '../../lib';
 import { RetryUnavailableError } from '../../lib';
+import type { RetryService } from '../../lib/retry/retry.service';
 import type { RabbitMqServer } from '../support/servers';
 import { createTls, startRabbitmq } from '../support/servers';
 import type { Retries } from '../support/retry-harness';
@@ -41,15 +42,21 @@ describe('a broker', () => {
     await rabbit?.dispose();
   });
 
+  /**
+   * To be called before the broker is killed with messages in it. RabbitMQ 3.10 writes the name of a new quorum queue to
+   * disk some seconds late, and without its name finds nothing of a queue again; a clean restart has written them.
+   */
+  async function queuesOnDisk(service: RetryService): Promise<void> {
+    await rabbit.restart();
+    await waitFor(() => service.state === 'connected', { timeoutMillis: 60_000, message: 'the connection' });
+  }
+
   it('that is killed right after the confirms has every message when it is back', async () => {
     const { service, executor, errors } = await started(rabbit.url, 'killed', {
       backoffMillis: 1_000,
       maxBackoffMillis: 1_000,
     });
-    // RabbitMQ 3.10 writes the names of new quorum queues to disk late, and without its name finds nothing of a queue
-    // again; a clean restart has written them.
-    await rabbit.restart();
-    await waitFor(() => service.state === 'connected', { message: 'the connection' });
+    await queuesOnDisk(service);
     const commands = manyParked(300);
     await service.park(commands, never);
     await rabbit.kill();
@@ -58,11 +65,12 @@ describe('a broker', () => {
     await rabbit.start();
     await waitFor(() => executor.hasAll(commands), { timeoutMillis: 60_000 });
     await waitFor(() => service.counters.retried >= commands.length);
-  }, 120_000);
+  }, 240_000);
 
   it('that is killed while messages move between its queues loses none of them', async () => {
     const { service, executor } = await started(rabbit.url, 'moving', { backoffMillis: 200 });
     executor.answer = async () => ({ done: false, reason: 'OOM' });
+    await queuesOnDisk(service);
     const commands = manyParked(1_000);
     await service.park(commands, never);
     // In the midst of it: some are in the wait queues, on their way, in hand, and among the dead letters.
@@ -80,7 +88,7 @@ describe('a broker', () => {
       { timeoutMillis: 60_000, message: 'all dead letters' },
     );
     expect(commands.filter(({ id }) => !ids.has(id))).toEqual([]);
-  });
+  }, 240_000);
 
   it('that is away is waited for, at the start and later, with one report and then one each 10 s', async () => {
     await rabbit.kill();
@@ -114,9 +122,13 @@ describe('a broker', () => {
     await waitFor(() => executor.hasAll(second));
   });
 
-  it('that hangs does not hold up a stop', async () => {
-    const { service } = await started(rabbit.url, 'hangs');
-    await service.park([parked()], never);
+  it.each(['before', 'after'])('that hangs %s it has a consumer does not hold up a stop', async (when) => {
+    const { service, executor } = await started(rabbit.url, `hangs-${when}`);
+    if (when === 'after') {
+      const command = parked();
+      await service.park([command], never);
+      await waitFor(() => executor.hasAll([command]));
+    }
     rabbit.pause();
     try {
       const at = Date.now();

@@ -53,7 +53,7 @@ export class WorkConsumer {
     while (!signal.aborted) {
       try {
         const session = await this.connection.ready(signal);
-        const channel = await session.createChannel();
+        const channel = await untilAborted(session.createChannel(), signal);
         backoff.reset();
         await this.consume(channel);
       } catch (cause) {
@@ -90,9 +90,8 @@ export class WorkConsumer {
     this.cutOff.signal.addEventListener('abort', end, { once: true });
     if (this.cutOff.signal.aborted) end();
     try {
-      await this.topology.declare(channel);
-      await channel.prefetch(PREFETCH);
-      const { consumerTag } = await channel.consume(this.topology.queue, take);
+      // A broker that hangs answers none of it, and must not hold up the stop.
+      const consumerTag = await untilAborted(this.subscribe(channel, take), this.cutOff.signal);
       await firstAborted(this.stopping.signal, broken.signal, idle.signal);
       await untilAborted(channel.cancel(consumerTag), broken.signal);
       await untilAborted(settled(inHand), broken.signal);
@@ -106,6 +105,16 @@ export class WorkConsumer {
       this.cutOff.signal.removeEventListener('abort', end);
       await settled(inHand);
     }
+  }
+
+  private async subscribe(
+    channel: AmqpChannel,
+    take: (message: AmqpMessage | null) => void,
+  ): Promise<string> {
+    await this.topology.declare(channel);
+    await channel.prefetch(PREFETCH);
+    const { consumerTag } = await channel.consume(this.topology.queue, take);
+    return consumerTag;
   }
 }
 
