@@ -171,6 +171,7 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
       lag: machinery ? lagOf(machinery) : { millis: 0, bytes: undefined },
       flushing: this.strategy.flushing,
       barrier: { waitingSince: machinery?.barrier.waitingSince },
+      redis: { waitingSince: this.gate.waitingSince },
       queuedRows: machinery?.queue.size ?? 0,
       pendingHandlers: this.events.pendingHandlers,
       retry: { state: this.retry.state, ...this.retry.counters },

@@ -128,8 +128,11 @@ export class Cascades {
 }
 
 function describe({ name, child, parent, onDelete, onUpdate }: ForeignKey): string {
-  const rules = onDelete === undefined ? 'rules unknown' : `on delete ${onDelete}, on update ${onUpdate}`;
-  return `${child.schema}.${child.table}.${name} (to ${parent.schema}.${parent.table}, ${rules.toLowerCase()})`;
+  const rules =
+    onDelete === undefined
+      ? 'rules unknown, GRANT REFERENCES shows them'
+      : `on delete ${onDelete}, on update ${onUpdate}`.toLowerCase();
+  return `${child.schema}.${child.table}.${name} (to ${parent.schema}.${parent.table}, ${rules})`;
 }
 
 function quote(name: string): string {

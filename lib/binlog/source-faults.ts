@@ -56,14 +56,14 @@ export function accessFault(error: unknown, options: MysqlSourceOptions): Config
       fix: 'Set `mysql.ssl`, e.g. { ca: … }',
     };
   }
-  return classifySourceError(error) === 'denied' ? loginFault(options) : undefined;
+  return classifySourceError(error) === 'denied' ? loginFault(options, messageOf(error)) : undefined;
 }
 
 /** The fault for a login that the source refused. */
-function loginFault({ user, ssl }: MysqlSourceOptions): ConfigurationFault {
+function loginFault({ user, ssl }: MysqlSourceOptions, answer: string): ConfigurationFault {
   return {
     subject: 'mysql.user, mysql.password',
-    problem: `the server refuses the login of '${user}'`,
+    problem: `the server refuses the login of '${user}' (${answer})`,
     fix:
       `Correct the password${ssl === undefined ? ', set `mysql.ssl` where the account requires it' : ''}, ` +
       `or: CREATE USER '${user}'@'%' IDENTIFIED BY '…'; ` +

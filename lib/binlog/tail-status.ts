@@ -37,6 +37,8 @@ export interface CacheflowStatus {
   readonly flushing: FlushProgress | undefined;
   /** Since when changes wait until they can be read on the source, in milliseconds since 1970. */
   readonly barrier: { readonly waitingSince: number | undefined };
+  /** Since when changes wait for an answer of Redis, in milliseconds since 1970. */
+  readonly redis: { readonly waitingSince: number | undefined };
   /** Rows that were read and not yet applied. */
   readonly queuedRows: number;
   /** Calls of `@OnBinlog` handlers that wait or run. */

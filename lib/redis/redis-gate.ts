@@ -22,16 +22,35 @@ export class RedisHangsUpError extends Error {}
 /** Holds the pipeline while Redis is away. */
 @Injectable()
 export class RedisGate {
+  /** When each of what waits for an answer began to, the oldest first. */
+  private readonly waits = new Set<{ readonly since: number }>();
+
   constructor(
     @Inject(RedisConnection) private readonly redis: RedisConnection,
     @Inject(ErrorReporter) private readonly errors: ErrorReporter,
   ) {}
+
+  /** Since when something waits for Redis, in milliseconds since 1970; undefined while nothing does. */
+  get waitingSince(): number | undefined {
+    const [oldest] = this.waits;
+    return oldest?.since;
+  }
 
   /**
    * Runs it again until Redis answers, so it has to be safe to repeat. Rejects with Redis's own refusal, with
    * {@link RedisHangsUpError} when Redis answers other questions but never this one, or with the signal's reason.
    */
   async run<T>(signal: AbortSignal, attempt: () => Promise<T>): Promise<T> {
+    const wait = { since: Date.now() };
+    this.waits.add(wait);
+    try {
+      return await this.untilAnswered(signal, attempt);
+    } finally {
+      this.waits.delete(wait);
+    }
+  }
+
+  private async untilAnswered<T>(signal: AbortSignal, attempt: () => Promise<T>): Promise<T> {
     let hangUps = 0;
     const backoff = new Backoff({ minMillis: 50, maxMillis: 2_000 });
     let reportedAt = 0;

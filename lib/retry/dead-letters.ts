@@ -9,6 +9,8 @@ export interface DeadLetter {
   readonly key?: string;
   /** `schema.table`. */
   readonly table?: string;
+  /** `Class.method`, of a `handler`. */
+  readonly handler?: string;
   /** Where the change stands in the binlog; undefined for an unreadable message. */
   readonly position: { readonly file: string; readonly offset: number } | undefined;
   /** A reply code of Redis or the kind of an error. */

@@ -181,7 +181,7 @@ export class StrategyService {
       const reason = replyCode(refusal.message);
       const problem = refusal.removed
         ? `Redis refused a value (${reason}); its key was removed instead, and it is written again`
-        : `Redis refuses to remove a key (${reason}), which may be stale until it does: allow the user UNLINK on it`;
+        : `Redis refuses to remove a key (${reason}), which may be stale until it does: allow the user UNLINK on it, and requeue its dead letter if it has become one`;
       this.errors.report(new RedisRefusedError(problem, nameOf(change), change.position));
       const work = this.workOf(key, writes.get(key), change);
       commands.push(commandOf(work, nameOf(change), change.position, reason));
@@ -206,7 +206,7 @@ export class StrategyService {
     await this.writer.round({}, signal);
     if (!refusal) return;
     const reason = replyCode(refusal.message);
-    const problem = `Redis refuses to scan for or remove keys (${reason}), which may be stale until it does: allow the user SCAN and UNLINK`;
+    const problem = `Redis refuses to scan for or remove keys (${reason}), which may be stale until it does: allow the user SCAN and UNLINK, and requeue the dead letter if it has become one`;
     const name = table && [table.schema, table.table].filter((part) => part !== undefined).join('.');
     this.errors.report(new RedisRefusedError(problem, name, position, { cause: refusal }));
     await this.retries.park(

@@ -88,7 +88,7 @@ describeEachSql('a start with a wrong configuration', { schema: SCHEMA }, (stage
     const said = (user: string) => [
       expect.stringMatching(
         new RegExp(
-          `^mysql\\.user, mysql\\.password: the server refuses the login of '${user}' \\| Correct the password, .*or: ` +
+          `^mysql\\.user, mysql\\.password: the server refuses the login of '${user}' \\(Access denied for user '${user}'@.*\\) \\| Correct the password, .*or: ` +
             `CREATE USER '${user}'@'%'.*GRANT REPLICATION SLAVE, REPLICATION CLIENT ON \\*\\.\\* TO '${user}'@'%'; GRANT SELECT`,
         ),
       ),

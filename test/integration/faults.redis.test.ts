@@ -109,7 +109,7 @@ it('keys that the user may not write are told one by one, and all others are rig
     expect([one, ten].map((value) => value !== 'cached')).toEqual([true, true]);
     expect(two).toBe('cached');
     expect(refusals(app)).toEqual([
-      'Redis refuses to remove a key (NOPERM), which may be stale until it does: allow the user UNLINK on it',
+      'Redis refuses to remove a key (NOPERM), which may be stale until it does: allow the user UNLINK on it, and requeue its dead letter if it has become one',
     ]);
     expect(app.cacheflow.status().state).toBe('streaming');
     await app.close();
@@ -137,7 +137,7 @@ it('a flush that the user may not do is told, and the stream goes on', async () 
   await write(14, crypto.randomUUID());
   await app.cacheflow.caughtUp();
   expect(refusals(app)).toEqual([
-    'Redis refuses to scan for or remove keys (NOPERM), which may be stale until it does: allow the user SCAN and UNLINK',
+    'Redis refuses to scan for or remove keys (NOPERM), which may be stale until it does: allow the user SCAN and UNLINK, and requeue the dead letter if it has become one',
   ]);
   expect(await stage.redis.get('user:14')).toBeNull();
 });

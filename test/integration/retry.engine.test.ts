@@ -225,10 +225,14 @@ describeEachSql('a retry', { schema: SCHEMA }, (stage) => {
     await stage.redisServer.kill();
     await write(1, 'meanwhile');
     await waitFor(() => app.errors.some(({ code }) => code === 'CACHEFLOW_REDIS_UNAVAILABLE'));
+    await waitFor(() => Date.now() - (app.cacheflow.status().redis.waitingSince ?? Infinity) > 300, {
+      message: 'a status that tells of the wait',
+    });
     await stage.redisServer.start();
     await waitFor(async () => (await stage.redis.get(key(1))) === value(1, 'meanwhile'));
     await app.cacheflow.caughtUp();
     expect(retry(app)).toMatchObject({ parked: 0, deadLettered: 0 });
+    await waitFor(() => app.cacheflow.status().redis.waitingSince === undefined);
   });
 
   it('is what the tail goes on without only once the broker has confirmed it', async () => {

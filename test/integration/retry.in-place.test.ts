@@ -116,6 +116,7 @@ it('drops a refused value for which Redis has no room, and holds anything else u
   expect(errors.map(({ message }) => message)).toEqual([
     expect.stringContaining('Redis refuses the dead letter as well (OOM), so it is gone'),
   ]);
+  expect(service.counters.deadLettered).toBe(0);
   const removal = parked({}, { kind: 'remove' });
   let held = true;
   const parking = service.park([removal], never).then(() => (held = false));
@@ -162,7 +163,13 @@ it('puts a handler call that was given up straight to the dead letters; a requeu
   await service.parkHandler('Mails.send', event, { attempts: 5, cause: new TypeError('secret') }, never);
   expect(executor.calls.size).toBe(0);
   const [letter] = await service.deadLetters.list();
-  expect(letter).toMatchObject({ kind: 'handler', reason: 'TypeError', attempts: 5, table: 'shop.users' });
+  expect(letter).toMatchObject({
+    kind: 'handler',
+    handler: 'Mails.send',
+    reason: 'TypeError',
+    attempts: 5,
+    table: 'shop.users',
+  });
   expect(await service.deadLetters.requeue(letter?.id ?? '')).toBe(1);
   const [call] = executor.calls.get(letter?.id ?? '') ?? [];
   expect(call?.work).toStrictEqual({ kind: 'handler', handler: 'Mails.send', event });

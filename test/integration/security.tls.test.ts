@@ -101,7 +101,7 @@ describe.each([
     const noTls = await refusedBoot({ mysql: login('secure'), redis: secureRedis(), tables });
     expect(faultLines(noTls.faults)).toEqual([
       expect.stringMatching(
-        /^mysql\.user, mysql\.password: the server refuses the login of 'secure' \| .*`mysql\.ssl`/,
+        /^mysql\.user, mysql\.password: the server refuses the login of 'secure' \(.*\) \| .*`mysql\.ssl`/,
       ),
     ]);
     const noCertificate = login('certified', { ca: readFileSync(tls.ca) });

@@ -101,9 +101,11 @@ export class InPlaceLane implements RetryLane {
         const why = isRefusal(cause) ? (cause.message.split(' ')[0] ?? '') : messageOf(cause);
         if (command.work.kind === 'set') {
           // Its key was removed when it was refused, so that the cache is right without it.
-          counters.deadLettered++;
           errors.report(
-            deadLetterError(command, `Redis refuses the dead letter as well (${why}), so it is gone`),
+            deadLetterError(
+              command,
+              `Redis refuses the dead letter as well (${why}), so it is gone: the key stays away until its row changes`,
+            ),
           );
           return;
         }
