@@ -12,7 +12,7 @@ export async function untilSourceShows(
   target: SourceTarget,
   signal: AbortSignal,
 ): Promise<void> {
-  if (target.known && 'gtid' in target.known) await untilExecuted(session, target.known.gtid, signal);
+  if (target.known && 'gtid' in target.known) await untilCommitted(session, target.known.gtid, signal);
   await untilRowsVisible(session, target, signal);
 }
 
@@ -34,6 +34,15 @@ export async function untilReplicaShows(
   await untilApplied(session, target.last, signal);
 }
 
+/** As `untilExecuted`, for all transactions up to this one: rejects when their order in the binlog does not count. */
+async function untilCommitted(session: BarrierSession, gtid: string, signal: AbortSignal): Promise<void> {
+  const sql =
+    'SELECT WAIT_FOR_EXECUTED_GTID_SET(?, ?) AS left_over, @@GLOBAL.binlog_order_commits AS is_ordered';
+  const { is_ordered: isOrdered } = await untilZero(session, sql, [gtid], signal);
+  if (Number(isOrdered) === 1) return;
+  throw new Error('it makes transactions readable out of order: SET GLOBAL binlog_order_commits = ON');
+}
+
 /** MySQL with GTIDs: a transaction's GTID counts as executed once the engine has committed it. */
 async function untilExecuted(session: BarrierSession, gtidSet: string, signal: AbortSignal): Promise<void> {
   await untilZero(session, 'SELECT WAIT_FOR_EXECUTED_GTID_SET(?, ?) AS left_over', [gtidSet], signal);
@@ -45,10 +54,10 @@ async function untilZero(
   sql: string,
   values: readonly unknown[],
   signal: AbortSignal,
-): Promise<void> {
+): Promise<Record<string, unknown>> {
   for (;;) {
     const [row] = await control.query(sql, [...values, WAIT_SECONDS]);
-    if (row?.['left_over'] !== null && Number(row?.['left_over']) === 0) return;
+    if (row && row['left_over'] !== null && Number(row['left_over']) === 0) return row;
     signal.throwIfAborted();
   }
 }

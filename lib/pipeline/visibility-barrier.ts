@@ -51,7 +51,7 @@ export class VisibilityBarrier {
    */
   lookAhead(waiting: readonly TransactionPiece[], nextRows: number, signal: AbortSignal): void {
     const last = waiting.at(-1);
-    if (!last || last === this.ahead?.last) return;
+    if (signal.aborted || !last || last === this.ahead?.last) return;
     if (this.ahead && !endsWithin(waiting, this.ahead.last, nextRows)) return;
     const pieces = this.ahead ? waiting.slice(waiting.lastIndexOf(this.ahead.last) + 1) : waiting;
     const visible = Promise.all([this.ahead?.visible, this.probe.untilVisible(pieces, signal)]);

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { RedisConnection } from './redis-connection';
 import { RedisGate, RedisHangsUpError } from './redis-gate';
-import type { CacheWrites } from './redis-writer';
+import type { CacheWrites, WriteOutcome } from './redis-writer';
 import { writeKeys } from './redis-writer';
 import { RewindGuard } from './rewind-guard';
 import type { VersionedWrite, WriteRefusal } from './versioned-write';
@@ -32,15 +32,20 @@ export class CacheWriter {
   private async send(writes: CacheWrites, signal: AbortSignal): Promise<Refusals> {
     try {
       return await this.gate.run(signal, async () => {
-        const { refusals } = await this.guard.watch((counter) =>
-          writeKeys(this.redis.client, counter === undefined ? writes : { ...writes, counter }),
-        );
-        return refusals;
+        const { refusals, scriptUnknown } = await this.once(writes, false);
+        // Only now, when the count of the first time was looked at: another one would hide that Redis has gone back.
+        return scriptUnknown ? (await this.once(writes, true)).refusals : refusals;
       });
     } catch (cause) {
       if (!(cause instanceof RedisHangsUpError)) throw cause;
       return this.halves(writes, signal);
     }
+  }
+
+  private async once(writes: CacheWrites, inFull: boolean): Promise<WriteOutcome> {
+    return this.guard.watch((counter) =>
+      writeKeys(this.redis.client, counter === undefined ? writes : { ...writes, counter }, inFull),
+    );
   }
 
   /** Redis does not stand one of the commands: it is found by halving. */

@@ -1,5 +1,7 @@
 import calculateSlot from 'cluster-key-slot';
 import type { RedisClient } from './redis-client';
+import type { RoundCounter } from './round-count';
+import { countCommand } from './round-count';
 import { isCluster } from './redis-client';
 import type { VersionedGroup, VersionedWrite, WriteRefusal } from './versioned-write';
 import {
@@ -16,7 +18,7 @@ export interface CacheWrites {
   /** Keys to set or remove unless something newer was done to them. */
   readonly versioned?: readonly VersionedWrite[];
   /** A counter that goes up after everything else; its new value is in the outcome. */
-  readonly counter?: string;
+  readonly counter?: RoundCounter;
 }
 
 export interface WriteOutcome {
@@ -24,6 +26,8 @@ export interface WriteOutcome {
   readonly refusals: ReadonlyMap<string, WriteRefusal>;
   /** The counter's value, or what kept Redis from counting. */
   readonly counted: number | Error | undefined;
+  /** Redis does not know the script by its hash (it was restarted): the round has to be sent again, in full. */
+  readonly scriptUnknown: boolean;
 }
 
 /** Enough to amortise the round trip; few enough that Redis answers others in between. */
@@ -54,8 +58,14 @@ export function replyError(message: string): Error {
 /**
  * Removes and writes keys, all at once and without waiting in between. Resolves with what Redis refused; rejects
  * when Redis as a whole is out of reach, and may be called again then: all of it may run twice.
+ *
+ * @param inFull whether to send the text of the script; without it the outcome may be `scriptUnknown`
  */
-export async function writeKeys(client: RedisClient, writes: CacheWrites): Promise<WriteOutcome> {
+export async function writeKeys(
+  client: RedisClient,
+  writes: CacheWrites,
+  inFull = true,
+): Promise<WriteOutcome> {
   const commands: Command[] = [
     ...groupBySlot(client, writes.removals ?? [], (key) => key, KEYS_PER_UNLINK).map((keys) => ({
       keys,
@@ -63,63 +73,47 @@ export async function writeKeys(client: RedisClient, writes: CacheWrites): Promi
     })),
     ...groupVersioned(writes.versioned ?? []).flatMap((group) =>
       groupBySlot(client, group.writes, ({ key }) => key, KEYS_PER_SCRIPT).map((part) =>
-        scriptCommand(group, part, client.options.keyPrefix ?? ''),
+        scriptCommand(group, part, client.options.keyPrefix ?? '', inFull),
       ),
     ),
-    ...(writes.counter === undefined ? [] : [{ keys: [], args: ['incr', writes.counter] }]),
+    ...(writes.counter === undefined ? [] : [{ keys: [], args: countCommand(writes.counter) }]),
   ];
   const replies = await runAll(client, commands);
-  await runUnknownScripts(client, commands, replies);
   return readReplies(commands, replies, writes.counter !== undefined);
 }
 
 interface Command {
   readonly keys: readonly string[];
   readonly args: readonly string[];
-  /** Its form with the script's text, for a Redis that does not know the script. */
-  readonly inFull?: readonly string[];
+  /** Whether it is a call of the script. */
+  readonly isScript?: boolean;
 }
 
 type Reply = Error | { readonly value: unknown };
 
-function scriptCommand(group: VersionedGroup, writes: readonly VersionedWrite[], keyPrefix: string): Command {
+function scriptCommand(
+  group: VersionedGroup,
+  writes: readonly VersionedWrite[],
+  keyPrefix: string,
+  inFull: boolean,
+): Command {
   const keys = writes.map((write) => write.key);
   const args = versionedWriteArguments(group, writes, keyPrefix);
-  const numberOfKeys = String(2 * keys.length);
-  return {
-    keys,
-    args: ['evalsha', versionedWriteScript.sha, numberOfKeys, ...args],
-    inFull: ['eval', versionedWriteScript.lua, numberOfKeys, ...args],
-  };
-}
-
-/** Redis forgets its scripts when it restarts. The counter goes up once more, to stay behind everything else. */
-async function runUnknownScripts(
-  client: RedisClient,
-  commands: readonly Command[],
-  replies: Reply[],
-): Promise<void> {
-  const unknown = commands.flatMap(({ keys, inFull }, index) => {
-    const reply = replies[index];
-    return inFull && reply instanceof Error && reply.message.startsWith('NOSCRIPT')
-      ? [{ index, keys, args: inFull }]
-      : [];
-  });
-  if (unknown.length === 0) return;
-  const last = commands.at(-1);
-  if (last?.args[0] === 'incr') unknown.push({ index: commands.length - 1, keys: [], args: last.args });
-  const again = await runAll(client, unknown);
-  for (const [at, { index }] of unknown.entries()) replies[index] = again[at] as Reply;
+  const call = inFull ? ['eval', versionedWriteScript.lua] : ['evalsha', versionedWriteScript.sha];
+  return { keys, args: [...call, String(2 * keys.length), ...args], isScript: true };
 }
 
 function readReplies(commands: readonly Command[], replies: readonly Reply[], counts: boolean): WriteOutcome {
   const refusals = new Map<string, WriteRefusal>();
-  for (const [index, { keys, inFull }] of commands.entries()) {
+  let scriptUnknown = false;
+  for (const [index, { keys, isScript }] of commands.entries()) {
     const reply = replies[index] as Reply;
-    if (reply instanceof Error) {
+    if (isScript && reply instanceof Error && reply.message.startsWith('NOSCRIPT')) {
+      scriptUnknown = true;
+    } else if (reply instanceof Error) {
       if (!isRefusal(reply)) throw reply;
       for (const key of keys) refusals.set(key, { message: reply.message, removed: false });
-    } else if (inFull) {
+    } else if (isScript) {
       for (const [at, refusal] of readVersionedReply(reply.value as unknown[])) {
         // Inside a script too, what concerns Redis as a whole is no refusal of a key.
         if (WHOLE_SERVER.test(refusal.message)) throw replyError(refusal.message);
@@ -130,6 +124,7 @@ function readReplies(commands: readonly Command[], replies: readonly Reply[], co
   const last = replies.at(-1);
   return {
     refusals,
+    scriptUnknown,
     counted: !counts || last === undefined ? undefined : last instanceof Error ? last : Number(last.value),
   };
 }

@@ -8,9 +8,8 @@ import type { RedisClient } from './redis-client';
 import { isCluster } from './redis-client';
 import { RedisConnection } from './redis-connection';
 import { isRefusal } from './redis-writer';
-
-/** How long the counter of a process that is gone stays. */
-const COUNTER_SECONDS = 7 * 24 * 60 * 60;
+import type { RoundCounter } from './round-count';
+import { COUNTER_SECONDS } from './round-count';
 
 /**
  * Notices when Redis has gone back in time: a restart from an older snapshot, or a failover to a replica that lacks
@@ -72,6 +71,10 @@ export class RewindGuard {
   /** Takes Redis as it is now for the truth. Rejects when Redis is out of reach. */
   async begin(): Promise<void> {
     const { client } = this.redis;
+    // In the same turn as another name: what was counted by the one before tells nothing of this one.
+    this.acknowledged = -1;
+    this.acknowledgedRound = this.sent;
+    this.rounds.clear();
     if (isCluster(client)) {
       this.masters = await runIds(client);
     } else {
@@ -87,8 +90,6 @@ export class RewindGuard {
       }
       if (this.acknowledged > 0) await client.expire(key, COUNTER_SECONDS);
     }
-    this.rounds.clear();
-    this.acknowledgedRound = this.sent;
     this.rewound = false;
   }
 
@@ -101,18 +102,19 @@ export class RewindGuard {
   }
 
   /**
-   * Sends a round of writes that counts by the key it is given, if any. Rounds may overlap, as long as all of them
+   * Sends a round of writes that counts where it is told to, if anywhere. Rounds may overlap, as long as all of them
    * take the same connection.
    *
    * @throws RedisRewoundError when writes before it were lost
    */
   async watch<T extends { readonly counted: number | Error | undefined }>(
-    send: (counter: string | undefined) => Promise<T>,
+    send: (counter: RoundCounter | undefined) => Promise<T>,
   ): Promise<T> {
     const round: Round = { number: ++this.sent, acknowledged: this.acknowledged, counts: new Set() };
     this.rounds.add(round);
     try {
-      const outcome = await send(this.counter);
+      const key = this.counter;
+      const outcome = await send(key === undefined ? undefined : { key, least: round.acknowledged });
       await this.acknowledge(outcome.counted, round);
       return outcome;
     } finally {

@@ -4,6 +4,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import type { ChangeEvent, TableStrategy } from '../../lib';
 import { describeEachSql } from '../support/each-sql';
 import { refusedBoot } from '../support/refused-boot';
+import { waitFor } from '../support/wait-for';
 
 // The same as under a stall, as it happens by chance: who is told of a change reads it back at once.
 
@@ -55,5 +56,20 @@ describeEachSql('a change that was applied', { schema: SCHEMA }, (stage) => {
     } finally {
       await stage.sql.query('SET GLOBAL binlog_order_commits = ON');
     }
+  });
+
+  it('waits, loudly, while the server makes transactions readable in another order than the binlog', async () => {
+    if (stage.kind === 'mariadb') return;
+    const app = await stage.app({ tables });
+    onTestFinished(() => stage.sql.query('SET GLOBAL binlog_order_commits = ON').then(() => undefined));
+    await stage.sql.query('SET GLOBAL binlog_order_commits = OFF');
+    await stage.cache('shop:users:1');
+    await stage.sql.query('UPDATE shop.users SET n = n + 1 WHERE id = 1');
+    await waitFor(() => app.errors.length > 0, { message: 'the report' });
+    expect(app.errors[0]?.message).toContain('SET GLOBAL binlog_order_commits = ON');
+    expect(await stage.redis.get('shop:users:1')).toBe('cached');
+    await stage.sql.query('SET GLOBAL binlog_order_commits = ON');
+    await app.cacheflow.caughtUp();
+    expect(await stage.redis.get('shop:users:1')).toBeNull();
   });
 });

@@ -91,6 +91,49 @@ describeEachSql('a Redis that went back', { schema: SCHEMA }, (stage) => {
     expect(rewinds(app)).toBe(1);
   });
 
+  it('by a single round is noticed by a round whose script it has forgotten', async () => {
+    const app = await stage.app({ tables: TABLES });
+    await stage.sql.query('REPLACE INTO shop.items VALUES (1, 11)');
+    await app.cacheflow.caughtUp();
+    await untilSaved(app, stage.redis);
+    const snapshot = await takeSnapshot(stage.redisServer);
+    await stage.sql.query('REPLACE INTO shop.items VALUES (1, 12)');
+    await app.cacheflow.caughtUp();
+    await untilSaved(app, stage.redis);
+    await stage.redisServer.kill();
+    await stage.sql.query('REPLACE INTO shop.items VALUES (2, 13)');
+    await restartFrom(stage.redisServer, snapshot);
+    await waitFor(() => stage.redis.get('shop:items:2'), { message: 'the next write' });
+    await app.cacheflow.caughtUp();
+    expect(await stage.redis.mget('shop:items:1', 'shop:items:2')).toEqual([item(1, 12), item(2, 13)]);
+    expect(rewinds(app)).toBe(1);
+  });
+
+  it('by a single round is noticed by a round that is sent twice, because its answer was lost', async () => {
+    const proxy = await SwitchingProxy.start(stage.redisServer.port);
+    onTestFinished(() => proxy.dispose());
+    const app = await stage.app({ tables: TABLES, redis: { port: proxy.port } });
+    await change(stage, 1, 21);
+    await app.cacheflow.caughtUp();
+    await untilSaved(app, stage.redis);
+    await stage.cache('shop:users:1', 'shop:users:2');
+    const snapshot = await takeSnapshot(stage.redisServer);
+    await stage.sql.query('REPLACE INTO shop.users VALUES (1, 22)');
+    await app.cacheflow.caughtUp();
+    await untilSaved(app, stage.redis);
+    await stage.redisServer.kill();
+    proxy.loseAnswerTo('shop:users:2');
+    await stage.sql.query('REPLACE INTO shop.users VALUES (2, 22)');
+    await restartFrom(stage.redisServer, snapshot);
+    await waitFor(async () => (await stage.redis.get('shop:users:2')) === null, {
+      message: 'the next removal',
+    });
+    await waitFor(() => !proxy.losesAnswer, { message: 'the answer to be lost' });
+    await app.cacheflow.caughtUp();
+    expect(await stage.redis.mget('shop:users:1', 'shop:users:2')).toEqual([null, null]);
+    expect(rewinds(app)).toBe(1);
+  });
+
   it('to a snapshot from before it was emptied, whose count is higher, is noticed all the same', async () => {
     const app = await stage.app({ tables: TABLES });
     for (const n of [1, 2, 3, 4, 5, 6, 7, 8]) {

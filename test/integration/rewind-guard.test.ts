@@ -5,6 +5,8 @@ import { RedisCheckpointStore } from '../../lib/checkpoint/redis-checkpoint.stor
 import { checkpointKey } from '../../lib/redis/own-keys';
 import type { RedisConnection } from '../../lib/redis/redis-connection';
 import { RewindGuard } from '../../lib/redis/rewind-guard';
+import type { RoundCounter } from '../../lib/redis/round-count';
+import { COUNTER_SECONDS, countCommand } from '../../lib/redis/round-count';
 import { connectRedis } from '../support/each-sql';
 import type { RedisServer } from '../support/servers';
 import { startRedis } from '../support/servers';
@@ -35,18 +37,26 @@ beforeEach(async () => {
   await guard.begin();
 });
 
+async function count(counter: RoundCounter | undefined): Promise<number> {
+  const [name = '', ...args] = counter ? countCommand(counter) : [];
+  return Number(await redis.call(name, ...args));
+}
+
 const counted = async (): Promise<unknown> =>
-  guard.watch(async (counter) => ({ counted: await redis.incr(counter ?? '') }));
+  guard.watch(async (counter) => ({ counted: await count(counter) }));
 
 /** A round that counts only when it is told to, and hears of it only when it is told so. */
 function lateRound(): { count(): Promise<void>; answer(): Promise<unknown> } {
   let resolve: (outcome: { counted: number }) => void;
   let value = 0;
-  const { counter = '' } = guard;
-  const round = guard.watch(() => new Promise<{ counted: number }>((done) => (resolve = done)));
+  let given: RoundCounter | undefined;
+  const round = guard.watch((counter) => {
+    given = counter;
+    return new Promise<{ counted: number }>((done) => (resolve = done));
+  });
   return {
     count: async () => {
-      value = await redis.incr(counter);
+      value = await count(given);
     },
     answer: () => {
       resolve({ counted: value });
@@ -82,6 +92,26 @@ describe('a Redis that lost a round while another one was under way', () => {
     await expect(late.answer()).rejects.toThrow(RedisRewoundError);
     await expect(saved).rejects.toThrow(RedisRewoundError);
     expect(await redis.exists(checkpointKey('test'))).toBe(0);
+  });
+});
+
+describe('a Redis that lost the last round', () => {
+  it('is noticed by the next one, also when that is sent twice', async () => {
+    const before = Number(await redis.get(guard.counter ?? ''));
+    await counted();
+    await redis.set(guard.counter ?? '', before);
+    const next = lateRound();
+    await next.count();
+    await next.count();
+    await expect(next.answer()).rejects.toThrow(RedisRewoundError);
+  });
+
+  it('with all others has no counter left behind by the next one', async () => {
+    const { counter = '' } = guard;
+    expect(await redis.ttl(counter)).toBeGreaterThan(COUNTER_SECONDS - 60);
+    await redis.flushall();
+    await expect(counted()).rejects.toThrow(RedisRewoundError);
+    expect(await redis.exists(counter)).toBe(0);
   });
 });
 

@@ -6,6 +6,7 @@ import { connect, createServer } from 'node:net';
 export class SwitchingProxy {
   private readonly sockets = new Set<Socket>();
   private isOpen = true;
+  private lostRequest: string | undefined;
 
   private constructor(
     private readonly server: Server,
@@ -39,6 +40,16 @@ export class SwitchingProxy {
     this.isOpen = true;
   }
 
+  /** Cuts the connection of the next request with this text as soon as it is answered, and keeps the answer. */
+  loseAnswerTo(text: string): void {
+    this.lostRequest = text;
+  }
+
+  /** Whether that has still to happen. */
+  get losesAnswer(): boolean {
+    return this.lostRequest !== undefined;
+  }
+
   async dispose(): Promise<void> {
     this.close();
     await new Promise<void>((resolve) => this.server.close(() => resolve()));
@@ -61,7 +72,19 @@ export class SwitchingProxy {
         this.sockets.delete(from);
         to.destroy();
       });
-      from.pipe(to);
     }
+    let isLost = false;
+    client.on('data', (request: Buffer) => {
+      isLost ||= this.lostRequest !== undefined && request.includes(this.lostRequest);
+      server.write(request);
+    });
+    server.on('data', (answer: Buffer) => {
+      if (!isLost) {
+        client.write(answer);
+        return;
+      }
+      this.lostRequest = undefined;
+      client.destroy();
+    });
   }
 }
