@@ -42,7 +42,7 @@ export async function flushPatterns(
       }
       if (version === undefined) continue;
       // The value may have expired while its record says that an older change may be written.
-      for (const record of [`cf:{${physical}}`, `cf:${pattern}`]) {
+      for (const record of [`cf:{${physical}}`, `cf::${pattern}`]) {
         for await (const found of scan(node, escapePattern(prefix) + record, prefix)) {
           const keys = found.map((name) => keyOfRecord(name, prefix)).filter((key) => key !== undefined);
           await remove(client, keys, version);

@@ -162,20 +162,19 @@ export function* readVersionedReply(reply: readonly unknown[]): Generator<[numbe
 }
 
 /**
- * The key of the record beside a key: in the same slot of a cluster. Both are without the client's prefix, which
- * is a part of what the cluster hashes.
+ * The key of the record beside a key: in the same slot of a cluster, and another one for each key (`a` and `{a}` too).
+ * Both are without the client's prefix, which is a part of what the cluster hashes.
  */
 export function recordKey(key: string, keyPrefix: string): string {
   const full = keyPrefix + key;
-  return hasHashTag(full) ? `cf:${key}` : `cf:{${full}}`;
+  return hasHashTag(full) ? `cf::${key}` : `cf:{${full}}`;
 }
 
 /** The key that a record belongs to; undefined where the name is none of a record. */
 export function keyOfRecord(name: string, keyPrefix: string): string | undefined {
-  if (!name.startsWith('cf:')) return undefined;
   const inBraces = `cf:{${keyPrefix}`;
   if (name.startsWith(inBraces) && name.endsWith('}')) return name.slice(inBraces.length, -1);
-  return hasHashTag(keyPrefix + name) ? name.slice('cf:'.length) : undefined;
+  return name.startsWith('cf::') && hasHashTag(keyPrefix + name) ? name.slice('cf::'.length) : undefined;
 }
 
 /** Whether a cluster can hold a record beside the key: not where a brace would end the record's hash tag too early. */

@@ -43,6 +43,7 @@ it('puts the record of a key into its slot, whatever braces and prefixes there a
     expect(calculateSlot(prefix + record)).toBe(calculateSlot(prefix + key));
     expect(keyOfRecord(record, prefix)).toBe(key);
   }
+  expect(new Set(['a', '{a}', ':a', ':{a}'].map((key) => recordKey(key, ''))).size).toBe(4);
   for (const key of ['a}b', 'a{}b', 'a{b', '{}']) expect(canHaveRecord(key, '')).toBe(false);
 });
 
