@@ -1,8 +1,8 @@
 import calculateSlot from 'cluster-key-slot';
 import type { RedisClient } from './redis-client';
+import { isCluster } from './redis-client';
 import type { RoundCounter } from './round-count';
 import { countCommand } from './round-count';
-import { isCluster } from './redis-client';
 import type { VersionedGroup, VersionedWrite, WriteRefusal } from './versioned-write';
 import {
   groupVersioned,

@@ -1,9 +1,9 @@
 import { errorKind } from '../errors/change.errors';
 import type { CacheWriter } from '../redis/cache-writer';
+import { replyCode } from '../redis/reply-code';
 import type { ParkedCommand, ParkedWork, RetryResult } from '../retry/parked-command';
 import type { CustomStrategies } from './custom-strategies';
 import type { PendingRetries } from './pending-retries';
-import { replyCode } from './reply-code';
 import type { TableFlusher } from './table-flusher';
 import type { TablePlans } from './table-plans';
 import type { WriteRounds } from './write-rounds';

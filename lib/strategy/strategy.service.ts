@@ -9,6 +9,7 @@ import type { RowChange, StreamItem, TableFlush, TableShape } from '../pipeline/
 import { CacheWriter } from '../redis/cache-writer';
 import { RedisConnection } from '../redis/redis-connection';
 import { RedisGate } from '../redis/redis-gate';
+import { replyCode } from '../redis/reply-code';
 import { Versions } from '../redis/version';
 import type { VersionedWrite, WriteRefusal } from '../redis/versioned-write';
 import type { ParkedCommand, ParkedWork, RetryResult } from '../retry/parked-command';
@@ -21,7 +22,6 @@ import { CustomStrategies } from './custom-strategies';
 import { FlushSet } from './flush-set';
 import { ParkedExecutor } from './parked-executor';
 import { PendingRetries } from './pending-retries';
-import { replyCode } from './reply-code';
 import type { FlushProgress } from './table-flusher';
 import { TableFlusher } from './table-flusher';
 import { nameOf } from './table-plans';

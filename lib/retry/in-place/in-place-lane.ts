@@ -6,6 +6,7 @@ import { CacheflowStoppedError } from '../../errors/source.errors';
 import type { RedisConnection } from '../../redis/redis-connection';
 import type { RedisGate } from '../../redis/redis-gate';
 import { isRefusal } from '../../redis/redis-writer';
+import { replyCode } from '../../redis/reply-code';
 import { sleep } from '../../support/abort';
 import { Backoff } from '../../support/backoff';
 import { BackoffLevels, jittered } from '../backoff-levels';
@@ -98,7 +99,7 @@ export class InPlaceLane implements RetryLane {
         return;
       } catch (cause) {
         signal.throwIfAborted();
-        const why = isRefusal(cause) ? (cause.message.split(' ')[0] ?? '') : messageOf(cause);
+        const why = isRefusal(cause) ? replyCode(cause.message) : messageOf(cause);
         if (command.work.kind === 'set') {
           // Its key was removed when it was refused, so that the cache is right without it.
           errors.report(
