@@ -6,8 +6,8 @@ import type { CacheflowError } from './errors/cacheflow.error';
 import { ErrorReporter } from './errors/error-reporter';
 import type { ChangeEvent } from './events/change-event';
 import { EventHub } from './events/event-hub';
+import { forgetKeys } from './redis/forget-keys';
 import { RedisConnection } from './redis/redis-connection';
-import { replyError, writeKeys } from './redis/redis-writer';
 import type { DeadLetters } from './retry/dead-letters';
 import { RetryService } from './retry/retry.service';
 
@@ -64,8 +64,7 @@ export class CacheflowService {
 
   /** Removes keys from the cache. Rejects with the client's error when Redis does not take it. */
   async invalidate(...keys: string[]): Promise<void> {
-    const { refusals } = await writeKeys(this.redis.client, { removals: keys });
-    for (const { message } of refusals.values()) throw replyError(message);
+    await forgetKeys(this.redis.client, keys);
   }
 
   /** Holds the tail between two batches. The source keeps the changes as long as it keeps its binlog. */

@@ -5,7 +5,6 @@ import type { CacheWrites, WriteOutcome } from './redis-writer';
 import { writeKeys } from './redis-writer';
 import { RewindGuard } from './rewind-guard';
 import type { VersionedWrite, WriteRefusal } from './versioned-write';
-import { recordKey } from './versioned-write';
 
 type Refusals = ReadonlyMap<string, WriteRefusal>;
 
@@ -98,9 +97,8 @@ export class CacheWriter {
   ): Promise<WriteRefusal | undefined> {
     const refused = write && (await this.send({ versioned: [write] }, signal)).get(key);
     if (write && (!refused || refused.removed)) return refused;
-    // With its record, which would prove to a late retry of an older change that nothing newer was done.
-    const record = recordKey(key, this.redis.client.options.keyPrefix ?? '');
-    const kept = (await this.send({ removals: write ? [key, record] : [key] }, signal)).get(key);
+    // Its record goes too, which would prove to a late retry of an older change that nothing newer was done.
+    const kept = (await this.send({ removals: [key] }, signal)).get(key);
     return kept ?? (refused && { message: refused.message, removed: true });
   }
 }

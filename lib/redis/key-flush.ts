@@ -2,10 +2,10 @@ import type { Redis } from 'ioredis';
 import { escapePattern } from '../strategy/key-template';
 import { isOwnKey } from './own-keys';
 import type { RedisClient } from './redis-client';
-import { isCluster } from './redis-client';
+import { forgetKeys } from './forget-keys';
 import { mastersOf } from './masters';
+import { canHaveRecord, keyOfRecord } from './record';
 import { replyError, writeKeys } from './redis-writer';
-import { canHaveRecord, keyOfRecord } from './versioned-write';
 
 const KEYS_PER_SCAN = 500;
 
@@ -35,21 +35,27 @@ export async function flushPatterns(
     for (const { pattern, version } of patterns) {
       // SCAN knows nothing of the client's key prefix, everything else adds it.
       const physical = escapePattern(prefix) + pattern;
+      // The records first: a lease that was given before could be filled behind the scan's back otherwise. And a value
+      // may have expired while its record says that an older change may be written.
+      for (const record of recordPatterns(pattern, prefix)) {
+        for await (const found of scan(node, record, prefix)) {
+          const keys = found.map((name) => keyOfRecord(name, prefix)).filter((key) => key !== undefined);
+          onRemoved(await remove(client, keys, version));
+        }
+      }
       for await (const found of scan(node, physical, prefix)) {
-        // A record stays: it is what keeps an older change out.
         const keys = found.filter((name) => keyOfRecord(name, prefix) === undefined);
         onRemoved(await remove(client, keys, version));
       }
-      if (version === undefined) continue;
-      // The value may have expired while its record says that an older change may be written.
-      for (const record of [`cf:{${physical}}`, `cf::${pattern}`]) {
-        for await (const found of scan(node, escapePattern(prefix) + record, prefix)) {
-          const keys = found.map((name) => keyOfRecord(name, prefix)).filter((key) => key !== undefined);
-          await remove(client, keys, version);
-        }
-      }
     }
   }
+}
+
+/** Patterns that the records of all keys match which match a pattern, and few others. */
+function recordPatterns(pattern: string, prefix: string): string[] {
+  if (prefix === '') return [`cf:[{:]${pattern}*`];
+  const escaped = escapePattern(prefix);
+  return [`${escaped}cf:{${escaped}${pattern}}`, `${escaped}cf::${pattern}`];
 }
 
 /** A cursor means nothing to another run of the server: a scan over which the connection broke begins anew. */
@@ -82,14 +88,15 @@ async function remove(
   keys: readonly string[],
   version: string | undefined,
 ): Promise<number> {
-  const prefix = client.options.keyPrefix ?? '';
-  const leavesVersion = (key: string): boolean =>
-    version !== undefined && (!isCluster(client) || canHaveRecord(key, prefix));
+  if (version === undefined) {
+    await forgetKeys(client, keys);
+    return keys.length;
+  }
   const { refusals } = await writeKeys(client, {
-    removals: keys.filter((key) => !leavesVersion(key)),
+    removals: keys.filter((key) => !canHaveRecord(client, key)),
     versioned: keys
-      .filter(leavesVersion)
-      .map((key) => ({ key, version: version ?? '', value: undefined, ttlSeconds: undefined })),
+      .filter((key) => canHaveRecord(client, key))
+      .map((key) => ({ key, version, value: undefined, ttlSeconds: undefined })),
   });
   for (const { message } of refusals.values()) throw replyError(message);
   return keys.length;

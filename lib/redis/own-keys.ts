@@ -1,4 +1,4 @@
-import { recordKey } from './versioned-write';
+import { recordKey } from './record';
 
 /** Where the checkpoint of a source is, in the Redis that holds the data. */
 export function checkpointKey(name: string): string {

@@ -1,8 +1,9 @@
-import calculateSlot from 'cluster-key-slot';
 import type { RedisClient } from './redis-client';
 import { isCluster } from './redis-client';
+import { withRecords } from './record';
 import type { RoundCounter } from './round-count';
 import { countCommand } from './round-count';
+import { groupBySlot } from './slots';
 import type { VersionedGroup, VersionedWrite, WriteRefusal } from './versioned-write';
 import {
   groupVersioned,
@@ -13,7 +14,7 @@ import {
 
 /** What one round trip does to the cache. */
 export interface CacheWrites {
-  /** Keys to remove, whatever they hold. */
+  /** Keys to remove with their records, whatever they hold. */
   readonly removals?: readonly string[];
   /** Keys to set or remove unless something newer was done to them. */
   readonly versioned?: readonly VersionedWrite[];
@@ -69,7 +70,7 @@ export async function writeKeys(
   const commands: Command[] = [
     ...groupBySlot(client, writes.removals ?? [], (key) => key, KEYS_PER_UNLINK).map((keys) => ({
       keys,
-      args: ['unlink', ...keys],
+      args: ['unlink', ...withRecords(client, keys)],
     })),
     ...groupVersioned(writes.versioned ?? []).flatMap((group) =>
       groupBySlot(client, group.writes, ({ key }) => key, KEYS_PER_SCRIPT).map((part) =>
@@ -148,29 +149,4 @@ async function runAll(client: RedisClient, commands: readonly Command[]): Promis
 
 function toError(reason: unknown): Error {
   return reason instanceof Error ? reason : new Error(String(reason));
-}
-
-/** One command takes keys of one slot only when Redis is a cluster. */
-function groupBySlot<T>(
-  client: RedisClient,
-  items: readonly T[],
-  keyOf: (item: T) => string,
-  size: number,
-): T[][] {
-  if (!isCluster(client)) return chunk(items, size);
-  const prefix = client.options.keyPrefix ?? '';
-  const slots = new Map<number, T[]>();
-  for (const item of items) {
-    const slot = calculateSlot(prefix + keyOf(item));
-    const group = slots.get(slot);
-    if (group) group.push(item);
-    else slots.set(slot, [item]);
-  }
-  return [...slots.values()].flatMap((group) => chunk(group, size));
-}
-
-function chunk<T>(items: readonly T[], size: number): T[][] {
-  const chunks: T[][] = [];
-  for (let at = 0; at < items.length; at += size) chunks.push(items.slice(at, at + size));
-  return chunks;
 }

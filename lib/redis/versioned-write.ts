@@ -1,4 +1,5 @@
-import { createHash } from 'node:crypto';
+import { RECORD_LUA, recordKey } from './record';
+import { defineScript } from './script';
 import { EPOCH_DIGITS } from './version';
 
 /**
@@ -15,12 +16,6 @@ export interface VersionedWrite {
   readonly needsProof?: boolean;
 }
 
-/** A Lua script and its SHA-1, by which Redis knows it after its first use. */
-export interface Script {
-  readonly lua: string;
-  readonly sha: string;
-}
-
 /** What a script's call did to each key: nothing to tell, a value replaced by a removal, or a key left as it was. */
 const REMOVED_INSTEAD = 'removed:';
 const LEFT = 'left:';
@@ -35,7 +30,8 @@ export const RECORD_SECONDS = 24 * 60 * 60;
  * itself.
  *
  * Versions of two epochs cannot be compared for sure while two tails follow two servers: the key is removed then,
- * which is always right. A value that Redis does not take is removed as well, because what stands there is old.
+ * which is always right. A value that Redis does not take is removed as well, because what stands there is old. The
+ * version takes the place of whatever the record held, so that a lease that was given before is worth nothing.
  */
 const VERSIONED_WRITE = `
 local function failure(reply)
@@ -52,7 +48,10 @@ for i = 1, #KEYS / 2 do records[i] = KEYS[2 * i] end
 local known = redis.pcall('MGET', unpack(records))
 local unreadable = failure(known)
 local latest = {}
-for i, record in ipairs(records) do latest[record] = not unreadable and known[i] end
+for i, record in ipairs(records) do
+  local version = not unreadable and versionOf(known[i])
+  latest[record] = version ~= '' and version
+end
 local replies = {}
 for i, record in ipairs(records) do
   local key, version = KEYS[2 * i - 1], ARGV[5 + (i - 1) * width]
@@ -91,10 +90,7 @@ end
 return replies
 `;
 
-export const versionedWriteScript: Script = {
-  lua: VERSIONED_WRITE,
-  sha: createHash('sha1').update(VERSIONED_WRITE).digest('hex'),
-};
+export const versionedWriteScript = defineScript(RECORD_LUA + VERSIONED_WRITE);
 
 type Way = 'set' | 'prove' | 'remove';
 
@@ -159,31 +155,4 @@ export function* readVersionedReply(reply: readonly unknown[]): Generator<[numbe
     const removed = text.startsWith(REMOVED_INSTEAD);
     yield [index, { message: text.slice((removed ? REMOVED_INSTEAD : LEFT).length), removed }];
   }
-}
-
-/**
- * The key of the record beside a key: in the same slot of a cluster, and another one for each key (`a` and `{a}` too).
- * Both are without the client's prefix, which is a part of what the cluster hashes.
- */
-export function recordKey(key: string, keyPrefix: string): string {
-  const full = keyPrefix + key;
-  return hasHashTag(full) ? `cf::${key}` : `cf:{${full}}`;
-}
-
-/** The key that a record belongs to; undefined where the name is none of a record. */
-export function keyOfRecord(name: string, keyPrefix: string): string | undefined {
-  const inBraces = `cf:{${keyPrefix}`;
-  if (name.startsWith(inBraces) && name.endsWith('}')) return name.slice(inBraces.length, -1);
-  return name.startsWith('cf::') && hasHashTag(keyPrefix + name) ? name.slice('cf::'.length) : undefined;
-}
-
-/** Whether a cluster can hold a record beside the key: not where a brace would end the record's hash tag too early. */
-export function canHaveRecord(key: string, keyPrefix: string): boolean {
-  const full = keyPrefix + key;
-  return hasHashTag(full) ? !keyPrefix.includes('{') || hasHashTag(keyPrefix) : !/[{}]/.test(full);
-}
-
-/** Redis Cluster hashes what stands between the first brace and the next closing one, if that is not empty. */
-function hasHashTag(key: string): boolean {
-  return /^[^{]*\{[^}]+\}/.test(key);
 }

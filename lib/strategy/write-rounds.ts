@@ -1,11 +1,10 @@
 import { RedisRefusedError, errorKind } from '../errors/change.errors';
 import type { ErrorReporter } from '../errors/error-reporter';
 import type { RowChange } from '../pipeline/stream';
-import { isCluster } from '../redis/redis-client';
+import { canHaveRecord } from '../redis/record';
 import type { RedisConnection } from '../redis/redis-connection';
 import type { Versions } from '../redis/version';
 import type { VersionedWrite } from '../redis/versioned-write';
-import { canHaveRecord } from '../redis/versioned-write';
 import { rowToJson } from './row-json';
 import { nameOf } from './table-plans';
 import type { VersionedPlan, WritePlan } from './write-plan';
@@ -56,8 +55,7 @@ export class WriteRounds {
 
   /** In a cluster some keys cannot have a record in their slot; they are removed instead of written. */
   canBeVersioned(key: string): boolean {
-    const { client } = this.redis;
-    return !isCluster(client) || canHaveRecord(key, client.options.keyPrefix ?? '');
+    return canHaveRecord(this.redis.client, key);
   }
 
   private toWrite({ key, change, action, ttlSeconds }: VersionedPlan, versions: Versions): VersionedWrite {

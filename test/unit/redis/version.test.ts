@@ -2,7 +2,7 @@ import calculateSlot from 'cluster-key-slot';
 import { expect, it } from 'vitest';
 import { isOwnKey, counterKey } from '../../../lib/redis/own-keys';
 import { Versions } from '../../../lib/redis/version';
-import { canHaveRecord, keyOfRecord, recordKey } from '../../../lib/redis/versioned-write';
+import { sharesSlotWithRecord, keyOfRecord, recordKey } from '../../../lib/redis/record';
 
 const startOfEpoch = (epoch: number): string => new Versions(epoch).of({ file: '', offset: 0, row: 0 });
 
@@ -38,13 +38,13 @@ it('puts the record of a key into its slot, whatever braces and prefixes there a
     ['a{user}', '{app}:'],
   ] as const;
   for (const [key, prefix] of cases) {
-    expect(canHaveRecord(key, prefix)).toBe(true);
+    expect(sharesSlotWithRecord(key, prefix)).toBe(true);
     const record = recordKey(key, prefix);
     expect(calculateSlot(prefix + record)).toBe(calculateSlot(prefix + key));
     expect(keyOfRecord(record, prefix)).toBe(key);
   }
   expect(new Set(['a', '{a}', ':a', ':{a}'].map((key) => recordKey(key, ''))).size).toBe(4);
-  for (const key of ['a}b', 'a{}b', 'a{b', '{}']) expect(canHaveRecord(key, '')).toBe(false);
+  for (const key of ['a}b', 'a{}b', 'a{b', '{}']) expect(sharesSlotWithRecord(key, '')).toBe(false);
 });
 
 it('knows its own keys from those of an app', () => {
