@@ -10,6 +10,8 @@ import type {
 import { OptionCheck, isObject } from './config/option-check';
 import { resolveGroup } from './config/option-group';
 import { resolveBarrier } from './config/resolve-barrier';
+import type { ResolvedCacheOptions } from './config/resolve-cache';
+import { resolveCache } from './config/resolve-cache';
 import { resolveMysql } from './config/resolve-mysql';
 import { resolveCheckpoint, resolveStartAt } from './config/resolve-position';
 import { resolveRedis } from './config/resolve-redis';
@@ -33,6 +35,7 @@ export interface CacheflowConfig {
   readonly cascades: NonNullable<CacheflowOptions['cascades']>;
   /** The replica that has to show a change; undefined: the source itself. */
   readonly barrier: MysqlSourceOptions | undefined;
+  readonly cache: ResolvedCacheOptions;
   readonly queue: Required<QueueOptions>;
   readonly handlers: ResolvedHandlerOptions;
   readonly reconnect: Required<ReconnectOptions>;
@@ -52,6 +55,7 @@ const OPTION_NAMES: Record<keyof CacheflowOptions, true> = {
   onPositionLost: true,
   cascades: true,
   barrier: true,
+  cache: true,
   queue: true,
   handlers: true,
   reconnect: true,
@@ -92,6 +96,7 @@ export function resolveConfig(options: CacheflowOptions): CacheflowConfig {
     onPositionLost: check.oneOf('onPositionLost', given.onPositionLost, ['flush', 'fail']),
     cascades: check.oneOf('cascades', given.cascades, ['flush', 'warn']),
     barrier: resolveBarrier(check, given.barrier, mysql.options),
+    cache: resolveCache(check, given.cache),
     queue,
     handlers,
     reconnect,

@@ -2,6 +2,10 @@ import type { DynamicModule, InjectionToken, Provider } from '@nestjs/common';
 import { Module } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
 import { BinlogService } from './binlog/binlog.service';
+import { CacheReader } from './cache/cache-reader';
+import { CachedRunner, cachedRunnerToken } from './cache/cached-runner';
+import { CachedExplorer } from './cache/cached.explorer';
+import { Freshness } from './cache/freshness';
 import { resolveConfig } from './cacheflow.config';
 import { CACHEFLOW_CONFIG, CACHEFLOW_NAME, DEFAULT_NAME } from './cacheflow.constants';
 import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } from './cacheflow.module-definition';
@@ -20,6 +24,7 @@ import { RetryService } from './retry/retry.service';
 import { SourceNames } from './source-names';
 import { CustomStrategies } from './strategy/custom-strategies';
 import { StrategyService } from './strategy/strategy.service';
+import { TableKeys } from './strategy/table-keys';
 
 /**
  * Keeps Redis consistent with MySQL or MariaDB. Import it once with `forRoot` or `forRootAsync`, or several times
@@ -50,7 +55,7 @@ function service(token: InjectionToken<CacheflowService>): Provider {
   return {
     provide: token,
     useFactory: (...rooms: ConstructorParameters<typeof CacheflowService>) => new CacheflowService(...rooms),
-    inject: [BinlogService, EventHub, ErrorReporter, RedisConnection, RetryService],
+    inject: [BinlogService, EventHub, ErrorReporter, RedisConnection, RetryService, CacheReader, TableKeys],
   };
 }
 
@@ -78,10 +83,18 @@ function assemble(definition: DynamicModule, extras: CacheflowExtras | undefined
       EventHub,
       OnBinlogExplorer,
       SourceNames,
-      RetryService,
+      TableKeys,
+      Freshness,
+      CacheReader,
+      CachedRunner,
+      { provide: cachedRunnerToken(name), useExisting: CachedRunner },
+      CachedExplorer,
       BinlogService,
       service(token),
     ],
-    exports: token === CacheflowService ? [CacheflowService, BinlogService, StrategyService] : [token],
+    exports: [
+      cachedRunnerToken(name),
+      ...(token === CacheflowService ? [CacheflowService, BinlogService, StrategyService] : [token]),
+    ],
   };
 }

@@ -2,8 +2,9 @@ import type { ModuleMetadata, Type } from '@nestjs/common';
 import type { Cluster, Redis, RedisOptions } from 'ioredis';
 import type { ConnectionOptions } from 'mysql2';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
+import type { CacheSerializer } from './cache/cache-serializer';
 import type { CheckpointStore } from './checkpoint/checkpoint.store';
-import type { KeyFunction, TableStrategy } from './strategy/table-strategy';
+import type { InvalidatesFunction, KeyFunction, TableStrategy } from './strategy/table-strategy';
 
 /** How the cache of a table is kept right. */
 export const CacheStrategy = {
@@ -106,12 +107,38 @@ export interface TableOptions {
   /** Put before every key of the table. @defaultValue `''` */
   prefix?: string;
   /**
-   * Redis patterns that every key of the table matches, e.g. `'profile:*'`; needed with a key function only.
-   * They serve to remove all keys of the table when single keys cannot be told.
+   * Further keys and tags that a change of a row makes stale, besides the keys of the row itself.
+   *
+   * @example `invalidates: (change) => [`user:${change.after.user_id}:orders`, tag('org', change.after.org_id)]`
+   */
+  invalidates?: InvalidatesFunction;
+  /**
+   * Redis patterns that every key matches which a `key` function or `invalidates` makes, e.g. `'profile:*'` or
+   * `tag('org', '*')`; needed with either. They serve to remove all of them when single ones cannot be told.
    */
   match?: string | string[];
   /** Time to live of written values, in seconds. @defaultValue none: they stay until changed or deleted */
   ttlSeconds?: number;
+}
+
+/** How values are read through the cache (`getOrLoad`, `@Cached`), and what is stored. */
+export interface CacheOptions {
+  /** Turns values into text and back, also those of write-through. @defaultValue JSON, binary columns as base64 */
+  serializer?: CacheSerializer;
+  /** Time to live of what readers cache, in seconds; Infinity for none. @defaultValue `3600` */
+  ttlSeconds?: number;
+  /** The same for the answer that there is nothing (`null`); 0 does not cache it. @defaultValue `60` */
+  negativeTtlSeconds?: number;
+  /** The share by which a time to live is shortened at random at most, so that keys do not expire together. @defaultValue `0.1` */
+  ttlJitter?: number;
+  /** How long a loader may take for its value to be cached, in milliseconds. @defaultValue `10000` */
+  leaseMillis?: number;
+  /** How long a reader waits for another process that loads the same key, before it loads by itself. @defaultValue `500` */
+  waitMillis?: number;
+  /** How long a reader waits for Redis, before it goes on without it. @defaultValue `500` */
+  timeoutMillis?: number;
+  /** How often it is found out, and told to other processes, up to when the cache is right; see `maxStalenessMillis`. @defaultValue `500` */
+  watermarkMillis?: number;
 }
 
 /** Where the first start begins, when there is no checkpoint yet. */
@@ -230,6 +257,8 @@ export interface CacheflowOptions {
    * @defaultValue the source itself
    */
   barrier?: BarrierOptions;
+  /** Defaults of what readers do, and how values are stored. */
+  cache?: CacheOptions;
   queue?: QueueOptions;
   handlers?: HandlerOptions;
   reconnect?: ReconnectOptions;

@@ -1,10 +1,20 @@
 export { BinlogService } from './binlog/binlog.service';
 export type { BinlogPosition, ChangePosition } from './binlog/position';
 export type { CacheflowCounters, CacheflowStatus, Lag, TailState } from './binlog/tail-status';
+export type { CachedRequest } from './cache/cached-response.decorator';
+export { CachedResponse } from './cache/cached-response.decorator';
+export { Cached } from './cache/cached.decorator';
+export type { CachedByKey, CachedByTable, CachedOptions } from './cache/cached-options';
+export { CacheflowInterceptor } from './cache/cacheflow.interceptor';
+export type { CacheSerializer } from './cache/cache-serializer';
+export type { CacheCounters, CacheStatus } from './cache/cache-status';
+export type { Load, LoadMany } from './cache/cache-reader';
+export type { ReadOptions } from './cache/read-options';
 export { CacheflowModule } from './cacheflow.module';
 export { CacheStrategy, tables } from './cacheflow.options';
 export type {
   BarrierOptions,
+  CacheOptions,
   CacheflowAsyncOptions,
   CacheflowExtras,
   CacheflowOptions,
@@ -37,6 +47,12 @@ export {
   StrategyFailedError,
   TableNotKeyableError,
 } from './errors/change.errors';
+export {
+  CacheBypassedError,
+  KeyUnknownError,
+  ReadOptionsError,
+  ValueUnfitError,
+} from './errors/cache.errors';
 export { CacheflowConfigurationError } from './errors/configuration.error';
 export type { ConfigurationFault } from './errors/configuration.error';
 export { DeadLetterError, RetryUnavailableError } from './errors/retry.errors';
@@ -60,7 +76,15 @@ export { OnBinlog } from './events/on-binlog.decorator';
 export type { OnBinlogOptions } from './events/on-binlog.decorator';
 export { InjectCacheflow, getCacheflowToken } from './inject-cacheflow.decorator';
 export type { DeadLetter, DeadLetters } from './retry/dead-letters';
+export { tag } from './redis/tag';
+export type { CacheTag } from './redis/tag';
 export type { RetryCounters, RetryState } from './retry/retry-lane';
 export { StrategyService } from './strategy/strategy.service';
 export type { FlushProgress } from './strategy/table-flusher';
-export type { KeyFunction, TableStrategy, TableStrategyContext } from './strategy/table-strategy';
+export type {
+  DependencyChange,
+  InvalidatesFunction,
+  KeyFunction,
+  TableStrategy,
+  TableStrategyContext,
+} from './strategy/table-strategy';

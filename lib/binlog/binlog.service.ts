@@ -3,6 +3,10 @@ import type { OnApplicationBootstrap, OnModuleDestroy, OnModuleInit } from '@nes
 import { Inject, Injectable } from '@nestjs/common';
 import type { CacheflowConfig } from '../cacheflow.config';
 import { CACHEFLOW_CONFIG, CACHEFLOW_NAME } from '../cacheflow.constants';
+import { CacheReader } from '../cache/cache-reader';
+import { CachedExplorer } from '../cache/cached.explorer';
+import { Freshness } from '../cache/freshness';
+import { WatermarkPublisher } from '../cache/watermark-publisher';
 import { CheckpointKeeper } from '../checkpoint/checkpoint-keeper';
 import { CheckpointStores } from '../checkpoint/checkpoint-stores';
 import { messageOf } from '../errors/cacheflow.error';
@@ -28,6 +32,7 @@ import { RetryService } from '../retry/retry.service';
 import { SourceNames } from '../source-names';
 import { CustomStrategies } from '../strategy/custom-strategies';
 import { StrategyService } from '../strategy/strategy.service';
+import { TableKeys } from '../strategy/table-keys';
 import { untilAborted, withDeadline } from '../support/abort';
 import { handlerFaults } from '../events/handler-faults';
 import { accessFault } from './source-faults';
@@ -42,6 +47,7 @@ interface Machinery {
   readonly pipeline: ChangePipeline;
   readonly keeper: CheckpointKeeper;
   readonly position: AppliedPosition;
+  readonly watermark: WatermarkPublisher;
   /** Cuts off what a shutdown cannot wait for. */
   readonly cutOff: AbortController;
 }
@@ -66,6 +72,10 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
     @Inject(OnBinlogExplorer) private readonly explorer: OnBinlogExplorer,
     @Inject(SourceNames) private readonly names: SourceNames,
     @Inject(RetryService) private readonly retry: RetryService,
+    @Inject(TableKeys) private readonly tableKeys: TableKeys,
+    @Inject(CacheReader) private readonly reader: CacheReader,
+    @Inject(Freshness) private readonly freshness: Freshness,
+    @Inject(CachedExplorer) private readonly cached: CachedExplorer,
     @Inject(ErrorReporter) private readonly errors: ErrorReporter,
   ) {}
 
@@ -78,6 +88,7 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
     const { handlers, faults } = this.explorer.explore(this.names.all());
     const all = [...this.config.faults, ...this.names.faults(), ...faults];
     all.push(...handlerFaults(handlers, this.config.rules));
+    const cached = this.cached.explore(this.names.all());
     // Without usable options there is nobody to ask.
     const [mysqlUsable, redisUsable] = ['mysql', 'redis'].map(
       (part) => !this.config.faults.some(({ subject }) => new RegExp(`^(options|${part})\\b`).test(subject)),
@@ -95,6 +106,7 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
       }
       all.push(...(await this.retry.check()));
       if (mysqlUsable) all.push(...(await this.checkSource(this.machinery?.tail)));
+      all.push(...cached());
       if (all.length > 0) throw new CacheflowConfigurationError(this.name, all);
     } catch (error) {
       this.machinery = undefined;
@@ -118,6 +130,7 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
         : this.strategy.retry({ work, ...command }, signal),
     );
     machinery.tail.start();
+    machinery.watermark.start();
   }
 
   /** Stops reading, finishes the batch and the handlers in hand, saves the checkpoint, closes what is ours. */
@@ -134,6 +147,7 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
         this.config.shutdownTimeoutMillis,
       );
       try {
+        await untilAborted(machinery.watermark.stop(), machinery.cutOff.signal);
         await untilAborted(machinery.tail.stop(), machinery.cutOff.signal);
         machinery.queue.close();
         machinery.pipeline.resume();
@@ -174,6 +188,7 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
       redis: { waitingSince: this.gate.waitingSince },
       queuedRows: machinery?.queue.size ?? 0,
       pendingHandlers: this.events.pendingHandlers,
+      cache: this.reader.status,
       retry: { state: this.retry.state, ...this.retry.counters },
       counters: {
         changes: tail?.rowsRead ?? 0,
@@ -193,12 +208,7 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
     try {
       await withDeadline(timeoutMillis, tail.ended, async (signal) => {
         signal.addEventListener('abort', () => (timedOut = !tail.ended.aborted), { once: true });
-        // A place of one server says nothing of another one: a target from before a failover is asked for again.
-        let stream;
-        do {
-          stream = position.stream;
-          await position.reach(await tail.askPosition(signal), signal);
-        } while (stream !== position.stream);
+        await reachNow(tail, position, signal);
       });
     } catch (cause) {
       if (!timedOut) throw cause;
@@ -254,6 +264,7 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
         hasRetried: () => this.retry.counters.retried > 0,
         verify: (signal) => this.gate.run(signal, () => this.guard.verify()),
       },
+      learn: (shape) => this.tableKeys.learn(shape),
       abandon: () => pipeline.abandon(),
       // In a cluster the checkpoint is on one master, and what another one loses is lost.
       checkpointGoesBack: config.checkpoint === 'redis' && !isCluster(this.redis.client),
@@ -280,11 +291,23 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
       position,
       cutOff.signal,
     );
+    this.tableKeys.use((table) => tail.describe(table));
+    this.freshness.follow(() => position.value?.gtidSet);
+    const watermark = new WatermarkPublisher({
+      name,
+      intervalMillis: config.cache.watermarkMillis,
+      redis: this.redis,
+      guard: this.guard,
+      caughtUp: async (signal) => {
+        await reachNow(tail, position, signal);
+        return position.value;
+      },
+    });
     this.guard.onRewound((error) => {
       keeper.reset();
       tail.rewind(error);
     });
-    return { tail, queue, barrier, pipeline, keeper, position, cutOff };
+    return { tail, queue, barrier, pipeline, keeper, position, watermark, cutOff };
   }
 
   /** Without a tail, because something else is wrong, the faults are looked for all the same. */
@@ -307,6 +330,16 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
       return [];
     }
   }
+}
+
+/** Resolves when everything is applied that was committed before the call. Rejects with the signal's reason. */
+async function reachNow(tail: Tail, position: AppliedPosition, signal: AbortSignal): Promise<void> {
+  // A place of one server says nothing of another one: a target from before a failover is asked for again.
+  let stream;
+  do {
+    stream = position.stream;
+    await position.reach(await tail.askPosition(signal), signal);
+  } while (stream !== position.stream);
 }
 
 function lagOf({

@@ -121,20 +121,31 @@ export class ControlConnection {
 
   /** The position up to which the source has written its binlog. Needs REPLICATION CLIENT. */
   async currentPosition(server: ServerInfo): Promise<BinlogPosition> {
-    const [status] = await this.binlogStatus();
+    const { executed, ...place } = await this.binlogStatus();
+    if (!server.gtid) return place;
+    if (server.flavor === 'mysql') return { ...place, gtidSet: executed };
+    const [row] = await this.query('SELECT BINLOG_GTID_POS(?, ?) AS pos', [place.file, place.offset]);
+    return { ...place, gtidSet: String(row?.['pos'] ?? '') };
+  }
+
+  /** The same without GTIDs, which MariaDB has to read the whole file for. */
+  async currentPlace(): Promise<BinlogPosition> {
+    const { file, offset } = await this.binlogStatus();
+    return { file, offset };
+  }
+
+  private async binlogStatus(): Promise<{ file: string; offset: number; executed: string }> {
+    const [status] = await this.showBinlogStatus();
     if (!status) throw new Error('The source keeps no binlog');
-    const file = String(status['File']);
-    const offset = Number(status['Position']);
-    if (!server.gtid) return { file, offset };
-    if (server.flavor === 'mysql') {
-      return { file, offset, gtidSet: String(status['Executed_Gtid_Set']).replace(/\s/g, '') };
-    }
-    const [row] = await this.query('SELECT BINLOG_GTID_POS(?, ?) AS pos', [file, offset]);
-    return { file, offset, gtidSet: String(row?.['pos'] ?? '') };
+    return {
+      file: String(status['File']),
+      offset: Number(status['Position']),
+      executed: String(status['Executed_Gtid_Set'] ?? '').replace(/\s/g, ''),
+    };
   }
 
   /** SHOW MASTER STATUS went away in MySQL 8.4; SHOW BINARY LOG STATUS came in 8.2 and MariaDB lacks it. */
-  private async binlogStatus(): Promise<SqlRow[]> {
+  private async showBinlogStatus(): Promise<SqlRow[]> {
     try {
       return await this.query('SHOW BINARY LOG STATUS');
     } catch (error) {

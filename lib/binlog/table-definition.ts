@@ -1,3 +1,4 @@
+import type { TableName, TableShape } from '../pipeline/stream';
 import type { ControlConnection } from './control-connection';
 import type { ColumnDefinition } from './decode/column';
 import { isJsonCheck } from './decode/column';
@@ -61,6 +62,12 @@ export async function loadTableDefinition(
     primaryKey: keyColumns.some((name) => invisible.includes(name)) ? [] : keyColumns,
     engine: tables[0]?.['engine'] === undefined ? undefined : String(tables[0]['engine']),
   };
+}
+
+/** A table as the tail sees it: invisible columns are not a part of its rows. */
+export function shapeOf({ schema, table }: TableName, { columns, primaryKey }: TableDefinition): TableShape {
+  const visible = columns.filter((column) => !column.invisible).map((column) => column.name);
+  return { schema, table, columns: visible, primaryKey };
 }
 
 /** Character set names by collation id, as the server numbers them. */

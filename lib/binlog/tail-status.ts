@@ -1,3 +1,4 @@
+import type { CacheStatus } from '../cache/cache-status';
 import type { FlushProgress } from '../strategy/table-flusher';
 import type { RetryCounters, RetryState } from '../retry/retry-lane';
 import type { BinlogPosition } from './position';
@@ -43,6 +44,8 @@ export interface CacheflowStatus {
   readonly queuedRows: number;
   /** Calls of `@OnBinlog` handlers that wait or run. */
   readonly pendingHandlers: number;
+  /** What readers did, and whether they have to do without Redis. */
+  readonly cache: CacheStatus;
   /** What was to be tried again, and how RabbitMQ is doing. */
   readonly retry: Readonly<RetryCounters> & { readonly state: RetryState };
   readonly counters: CacheflowCounters;

@@ -9,7 +9,7 @@ import {
   SourceStalledError,
   SourceUnavailableError,
 } from '../errors/source.errors';
-import type { TableShape } from '../pipeline/stream';
+import type { TableName, TableShape } from '../pipeline/stream';
 import { Gate } from '../pipeline/gate';
 import { lookAtSource, preflight } from '../preflight/preflight';
 import { sleep, untilAborted, withDeadline } from '../support/abort';
@@ -27,11 +27,14 @@ import { ResumePoint } from './resume-point';
 import { RetentionWatch } from './retention-watch';
 import { BinlogResetError, accessFault, classifySourceError } from './source-faults';
 import { TableCatalog } from './table-catalog';
+import { loadTableDefinition, shapeOf } from './table-definition';
 import type { TailState } from './tail-status';
 import { Watchlist } from './watchlist';
 
 /** What a tail works with. */
 export interface TailContext extends ResumeContext {
+  /** What a watched table looks like. */
+  learn(shape: TableShape): void;
   /** How far the applied changes are behind, in milliseconds. */
   lagMillis(): number;
   /** The columns that somebody needs of the rows read at this place; undefined stands for all. */
@@ -101,6 +104,7 @@ export class Tail {
     const result = await lookAtSource(this.context.config, this.ended);
     this.checked = result.faults.length === 0;
     this.bootPosition = result.position;
+    for (const shape of result.shapes) this.context.learn(shape);
     return result;
   }
 
@@ -160,12 +164,12 @@ export class Tail {
   async askPosition(signal: AbortSignal): Promise<BinlogPosition> {
     for (;;) {
       await untilAborted(this.connected.pass(), signal);
-      const { control, server } = this;
+      const { control } = this;
       try {
-        if (control && server) {
+        if (control) {
           await untilAborted(this.context.cache.verify(signal), signal);
           const read = this.source?.readUpTo;
-          const asked = await untilAborted(control.currentPosition(server), signal);
+          const asked = await untilAborted(control.currentPlace(), signal);
           if (!read || comparePositions(asked, read) >= 0) return asked;
           if (control === this.control) this.reconnect(new BinlogResetError());
         }
@@ -174,6 +178,14 @@ export class Tail {
       }
       await sleep(50, signal);
     }
+  }
+
+  /** What the source says of a table now; undefined where there is none. Rejects while the source is away. */
+  async describe(name: TableName): Promise<TableShape | undefined> {
+    const { control, server } = this;
+    if (!control || !server) throw new Error('There is no connection to the source');
+    const definition = await loadTableDefinition(control, server.flavor, name.schema, name.table);
+    return definition && shapeOf(name, definition);
   }
 
   private async run(): Promise<void> {
@@ -267,18 +279,18 @@ export class Tail {
     errors.info(
       `Tailing ${server.flavor} ${server.version} from ${formatPosition(start.position)} as server id ${this.serverId}`,
     );
-    return Promise.race([broken, this.watch(source, control, server)]);
+    return Promise.race([broken, this.watch(source, control)]);
   }
 
   /** Rejects when the source is gone although the connection does not say so. */
-  private async watch(source: BinlogSource, control: ControlConnection, server: ServerInfo): Promise<never> {
+  private async watch(source: BinlogSource, control: ControlConnection): Promise<never> {
     const { config, position, cache, errors } = this.context;
     const retention = await RetentionWatch.of(control);
     for (;;) {
       await sleep(Math.min(POLL_MILLIS, config.watchdogMillis), this.ended);
       await cache.verify(this.ended);
       const read = source.readUpTo;
-      this.sourcePosition = await control.currentPosition(server);
+      this.sourcePosition = await control.currentPlace();
       if (comparePositions(this.sourcePosition, read) < 0) throw new BinlogResetError();
       const warning = retention.warning(this.context.lagMillis());
       if (warning) errors.warn(warning);
@@ -296,7 +308,8 @@ export class Tail {
   private async preflightOnce(control: ControlConnection, server: ServerInfo): Promise<void> {
     if (this.checked) return;
     const { name, config, errors } = this.context;
-    const { faults, warnings } = await preflight(control, server, config);
+    const { faults, warnings, shapes } = await preflight(control, server, config);
+    for (const shape of shapes) this.context.learn(shape);
     if (faults.length > 0) throw new CacheflowConfigurationError(name, faults);
     for (const warning of warnings) errors.warn(warning);
     this.checked = true;

@@ -205,3 +205,16 @@ export async function createGtidTracker(flavor: 'mysql' | 'mariadb', gtidSet: st
     toString: () => position.toString(),
   };
 }
+
+/** Whether a transaction is among those of a set, in MySQL's or MariaDB's form. Throws when either cannot be read. */
+export async function coversGtid(gtidSet: string, gtid: string): Promise<boolean> {
+  const { GtidSet, MariadbGtidPosition } = await loadZongji();
+  return isMariadbGtid(gtid)
+    ? MariadbGtidPosition.parse(gtidSet).covers(gtid)
+    : GtidSet.parse(gtidSet).contains(gtid);
+}
+
+/** `0-1-5`: domain, server, sequence. */
+function isMariadbGtid(gtid: string): boolean {
+  return /^\d+-\d+-\d+$/.test(gtid);
+}

@@ -1,6 +1,7 @@
 import type { TableOptions } from '../cacheflow.options';
 import { CacheStrategy } from '../cacheflow.options';
-import { keyPatterns } from '../strategy/key-builder';
+import { isTag } from '../redis/tag';
+import { stalePatterns } from '../strategy/key-builder';
 import { KeyTemplate } from '../strategy/key-template';
 import type { KeySource, TableRule } from '../strategy/table-rules';
 import type { OptionCheck } from './option-check';
@@ -13,6 +14,7 @@ const TABLE_NAMES: Record<keyof TableOptions, true> = {
   key: true,
   keyFields: true,
   prefix: true,
+  invalidates: true,
   match: true,
   ttlSeconds: true,
 };
@@ -40,9 +42,8 @@ export function resolveTables(check: OptionCheck, given: unknown): TableRule[] {
 }
 
 function checkNamespace(check: OptionCheck, rule: TableRule): void {
-  const taken = keyPatterns(rule, { schema: rule.db, table: rule.table }).some((pattern) =>
-    pattern.startsWith('cf:'),
-  );
+  const patterns = stalePatterns(rule, { schema: rule.db, table: rule.table });
+  const taken = patterns.some((pattern) => pattern.startsWith('cf:') && !isTag(pattern));
   if (!taken) return;
   check.fault(
     `tables[${rule.index}]`,
@@ -80,6 +81,7 @@ function resolveTable(check: OptionCheck, given: unknown, index: number): TableR
     );
   }
   const key = resolveKey(check, path, entry);
+  const match = resolveMatch(check, path, entry);
   if (!named || !key) return undefined;
   return {
     index,
@@ -88,33 +90,49 @@ function resolveTable(check: OptionCheck, given: unknown, index: number): TableR
     strategy,
     key,
     prefix: entry.prefix ?? '',
+    invalidates: entry.invalidates,
+    match,
     ttlSeconds: entry.ttlSeconds,
   };
 }
 
+/** The patterns of what functions make. */
+function resolveMatch(check: OptionCheck, path: string, entry: TableOptions): readonly string[] {
+  const match: unknown[] = entry.match === undefined ? [] : [entry.match].flat();
+  const functions = [
+    ...(typeof entry.key === 'function' ? ['a key function'] : []),
+    ...(entry.invalidates === undefined ? [] : ['`invalidates`']),
+  ];
+  if (entry.invalidates !== undefined && typeof entry.invalidates !== 'function') {
+    check.fault(
+      `${path}.invalidates`,
+      'it is no function',
+      "Write e.g. (change) => ['user:' + change.after.id]",
+    );
+  }
+  if (functions.length === 0) {
+    if (match.length === 0) return [];
+    check.fault(
+      `${path}.match`,
+      'only functions that make keys need it',
+      'Leave it out: patterns are derived from templates',
+    );
+  } else if (match.length === 0 || match.some((pattern) => typeof pattern !== 'string' || pattern === '')) {
+    check.fault(
+      `${path}.match`,
+      `${functions.join(' and ')} cannot be turned around, so that the pattern of the keys has to be named`,
+      "Set `match` to the Redis pattern(s) that all of these keys match, e.g. 'profile:*' or tag('org', '*')",
+    );
+  }
+  return match as string[];
+}
+
 function resolveKey(check: OptionCheck, path: string, entry: TableOptions): KeySource | undefined {
   const { key, keyFields } = entry;
-  const match = entry.match === undefined ? [] : [entry.match].flat();
   if (key !== undefined && keyFields !== undefined) {
     check.fault(path, '`key` and `keyFields` exclude each other', 'Keep one of them');
   }
-  if (typeof key === 'function') {
-    if (match.length === 0 || match.some((pattern) => typeof pattern !== 'string' || pattern === '')) {
-      check.fault(
-        `${path}.match`,
-        'a key function cannot be turned around, so that the pattern of its keys has to be named',
-        "Set `match` to the Redis pattern(s) that all its keys match, e.g. 'profile:*'",
-      );
-    }
-    return { kind: 'function', make: key, match };
-  }
-  if (match.length > 0) {
-    check.fault(
-      `${path}.match`,
-      'only a key function needs it',
-      'Leave it out: patterns are derived from templates',
-    );
-  }
+  if (typeof key === 'function') return { kind: 'function', make: key };
   if (key !== undefined) return resolveTemplates(check, `${path}.key`, key);
   const named =
     Array.isArray(keyFields) && keyFields.length > 0 && keyFields.every((field) => typeof field === 'string');

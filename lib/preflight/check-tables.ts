@@ -1,7 +1,7 @@
 import type { ControlConnection, ServerInfo } from '../binlog/control-connection';
 import { sqlErrorCode } from '../binlog/control-connection';
 import type { TableDefinition } from '../binlog/table-definition';
-import { loadTableDefinition } from '../binlog/table-definition';
+import { loadTableDefinition, shapeOf } from '../binlog/table-definition';
 import { CacheStrategy } from '../cacheflow.options';
 import type { CacheflowConfig } from '../cacheflow.config';
 import { messageOf } from '../errors/cacheflow.error';
@@ -122,18 +122,26 @@ function checkKeys(
   name: TableName,
   definition: TableDefinition,
   rowImage: string,
-  { faults, warnings }: PreflightResult,
+  { faults, warnings, shapes }: PreflightResult,
 ): void {
   const subject = `tables[${rule.index}] (${name.schema}.${name.table})`;
-  const columns = definition.columns.filter((column) => !column.invisible).map((column) => column.name);
+  const shape = shapeOf(name, definition);
+  const { columns } = shape;
   let keyColumns: readonly string[] | undefined;
   try {
-    const shape = { ...name, columns, primaryKey: definition.primaryKey };
     keyColumns = createKeyBuilder(rule, shape).columns;
   } catch (error) {
     if (!(error instanceof NoUsableKeyError)) throw error;
     faults.push({ subject, problem: `no key can be made: ${messageOf(error)}`, fix: keyFix(rule, columns) });
     return;
+  }
+  shapes.push(shape);
+  if (rowImage !== 'FULL' && rule.invalidates) {
+    faults.push({
+      subject,
+      problem: `with binlog_row_image = ${rowImage} a change may come without columns that \`invalidates\` reads`,
+      fix: "SET GLOBAL binlog_row_image = 'FULL'; then reconnect the application's sessions",
+    });
   }
   if (rowImage !== 'FULL' && rule.strategy === CacheStrategy.WriteThrough) {
     warnings.push(

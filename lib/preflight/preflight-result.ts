@@ -1,4 +1,5 @@
 import type { BinlogPosition } from '../binlog/position';
+import type { TableShape } from '../pipeline/stream';
 import type { ConfigurationFault } from '../errors/configuration.error';
 
 /** What a look at the source brought to light. */
@@ -7,6 +8,8 @@ export interface PreflightResult {
   readonly faults: ConfigurationFault[];
   /** It works, but somebody should know. */
   readonly warnings: string[];
+  /** The watched tables that exist. */
+  readonly shapes: TableShape[];
   /** Where the source was at that moment, where we may see it. */
   position?: BinlogPosition;
 }

@@ -12,7 +12,7 @@ export async function preflight(
   server: ServerInfo,
   config: CacheflowConfig,
 ): Promise<PreflightResult> {
-  const result: PreflightResult = { faults: [], warnings: [] };
+  const result: PreflightResult = { faults: [], warnings: [], shapes: [] };
   const settings = await control.variables(
     'log_bin',
     'binlog_format',

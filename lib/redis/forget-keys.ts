@@ -27,7 +27,12 @@ export async function forgetKeys(client: RedisClient, keys: readonly string[]): 
   const without = keys.filter((key) => !canHaveRecord(client, key));
   await Promise.all([
     ...groupBySlot(client, withRecord, (key) => key, KEYS_PER_CALL).map((part) =>
-      callScript(client, FORGET, part.flatMap((key) => [key, recordKey(key, prefix)]), []),
+      callScript(
+        client,
+        FORGET,
+        part.flatMap((key) => [key, recordKey(key, prefix)]),
+        [],
+      ),
     ),
     ...without.map((key) => client.unlink(key)),
   ]);

@@ -5,6 +5,11 @@ export function checkpointKey(name: string): string {
   return `cacheflow:${name}:checkpoint`;
 }
 
+/** Where it stands up to when the cache is right. */
+export function watermarkKey(name: string): string {
+  return `cacheflow:${name}:watermark`;
+}
+
 /** Where the epochs of all servers are that were tailed into this Redis. */
 export const EPOCHS_KEY = 'cacheflow:epochs';
 
@@ -15,7 +20,7 @@ export function counterKey(name: string, instance: string, keyPrefix: string): s
 
 /** Whether a key is the library's own, so that a pattern as wide as that of the template `{id}` must not touch it. */
 export function isOwnKey(key: string): boolean {
-  return /^(cacheflow:(epochs|.+:(checkpoint|dead-letters))|cf:.*cacheflow:.+:checkpoint\}?:[\da-f-]{36})$/s.test(
+  return /^(cacheflow:(epochs|.+:(checkpoint|dead-letters|watermark))|cf:.*cacheflow:.+:checkpoint\}?:[\da-f-]{36})$/s.test(
     key,
   );
 }

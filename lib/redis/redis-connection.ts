@@ -33,6 +33,11 @@ export class RedisConnection {
     return this.current;
   }
 
+  /** Whether there is a client yet. */
+  get isResolved(): boolean {
+    return this.current !== undefined;
+  }
+
   /** Finds or makes the client; says what is wrong where it cannot. */
   resolve(): ConfigurationFault | undefined {
     const source = this.config.redis;

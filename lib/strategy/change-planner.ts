@@ -6,6 +6,7 @@ import type { RowChange } from '../pipeline/stream';
 import { cascadeFlushes } from './cascade-flushes';
 import type { FlushSet } from './flush-set';
 import type { PendingRetries } from './pending-retries';
+import type { TableKeys } from './table-keys';
 import { TablePlans, nameOf } from './table-plans';
 import type { TableRule } from './table-rules';
 import type { WritePlan } from './write-plan';
@@ -26,9 +27,10 @@ export class ChangePlanner {
   constructor(
     config: CacheflowConfig,
     private readonly pending: PendingRetries,
+    tableKeys: TableKeys,
     private readonly errors: ErrorReporter,
   ) {
-    this.tables = new TablePlans(config, errors);
+    this.tables = new TablePlans(config, tableKeys, errors);
   }
 
   /** Adds a change to the plan, unless the app's own strategy has to decide: then it returns what that needs. */
@@ -39,6 +41,10 @@ export class ChangePlanner {
     const { rule } = table;
     const before = this.tables.keysOf(table, change, 'before', flushes);
     const after = this.tables.keysOf(table, change, 'after', flushes);
+    for (const key of this.tables.dependentsOf(table, change, flushes)) {
+      this.pending.supersede(key);
+      plan.remove(key, change);
+    }
     for (const key of before) this.pending.supersede(key);
     for (const key of after) this.pending.supersede(key);
     switch (rule.strategy) {

@@ -1,5 +1,5 @@
 import type { TableFlush, TableName } from '../pipeline/stream';
-import { keyPatterns } from './key-builder';
+import { stalePatterns } from './key-builder';
 import type { TableRule, TableRules } from './table-rules';
 import { isExact, toRegExp } from './table-rules';
 
@@ -21,7 +21,7 @@ export interface RulePattern {
 }
 
 function patternsOf(rule: TableRule, name: TableName): RulePattern[] {
-  return keyPatterns(rule, name).map((pattern) => ({ pattern, rule }));
+  return stalePatterns(rule, name).map((pattern) => ({ pattern, rule }));
 }
 
 function tablePatterns(rules: TableRules, name: TableName): RulePattern[] {

@@ -48,7 +48,12 @@ export function createKeyBuilder(rule: TableRule, shape: TableShape): KeyBuilder
   }
 }
 
-/** Redis patterns that every key of the table matches, so that all of them can be removed. */
+/** Redis patterns that everything matches which a change of the table makes stale, so that all of it can be removed. */
+export function stalePatterns(rule: TableRule, name: { schema: string; table: string }): string[] {
+  return [...keyPatterns(rule, name), ...(rule.invalidates ? rule.match : [])];
+}
+
+/** Redis patterns that every key of the table's rows matches. */
 export function keyPatterns(rule: TableRule, name: { schema: string; table: string }): string[] {
   const prefix = escapePattern(rule.prefix);
   switch (rule.key.kind) {
@@ -57,7 +62,7 @@ export function keyPatterns(rule: TableRule, name: { schema: string; table: stri
     case 'templates':
       return rule.key.templates.map((template) => prefix + template.pattern(name));
     case 'function':
-      return rule.key.match.map((pattern) => prefix + pattern);
+      return rule.match.map((pattern) => prefix + pattern);
   }
 }
 
@@ -107,14 +112,14 @@ function requireColumns(columns: readonly string[], shape: TableShape): void {
   }
 }
 
-/** Checks what a key function returned. Throws a TypeError that holds no values. */
-function toKeys(result: unknown): readonly string[] {
+/** Checks what a function of the app returned for keys. Throws a TypeError that holds no values. */
+export function toKeys(result: unknown): readonly string[] {
   if (result === null || result === undefined) return [];
   const keys: unknown[] = Array.isArray(result) ? result : [result];
   for (const key of keys) {
     if (typeof key !== 'string' || key === '') {
       throw new TypeError(
-        `a key function has to return strings, got ${key === '' ? 'an empty one' : typeof key}`,
+        `a function that makes keys has to return strings, got ${key === '' ? 'an empty one' : typeof key}`,
       );
     }
   }

@@ -23,6 +23,7 @@ import { FlushSet } from './flush-set';
 import { ParkedExecutor } from './parked-executor';
 import { PendingRetries } from './pending-retries';
 import type { FlushProgress } from './table-flusher';
+import { TableKeys } from './table-keys';
 import { TableFlusher } from './table-flusher';
 import { nameOf } from './table-plans';
 import { WritePlan } from './write-plan';
@@ -61,10 +62,11 @@ export class StrategyService {
     @Inject(CACHEFLOW_CONFIG) config: CacheflowConfig,
     @Inject(CustomStrategies) private readonly custom: CustomStrategies,
     @Inject(RetryService) private readonly retries: RetryService,
+    @Inject(TableKeys) private readonly tableKeys: TableKeys,
     @Inject(ErrorReporter) private readonly errors: ErrorReporter,
   ) {
-    this.planner = new ChangePlanner(config, this.pending, errors);
-    this.rounds = new WriteRounds(redis, errors);
+    this.planner = new ChangePlanner(config, this.pending, this.tableKeys, errors);
+    this.rounds = new WriteRounds(redis, config.cache.serializer, errors);
     this.flusher = new TableFlusher(config, redis, gate, errors);
     this.executor = new ParkedExecutor(
       writer,
@@ -199,6 +201,8 @@ export class StrategyService {
   private async flush({ table, position }: TableFlush, signal: AbortSignal): Promise<void> {
     const version = this.versions.of(position);
     const scope = { schema: table?.schema, table: table?.table };
+    // Its columns may be others now.
+    if (table) this.tableKeys.forget({ schema: table.schema, table: table.table });
     // A parked value may be one of those that are gone now.
     this.pending.supersedeAll();
     const refusal = await this.flusher.flush(scope, version, signal);

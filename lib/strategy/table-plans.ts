@@ -3,11 +3,16 @@ import { messageOf } from '../errors/cacheflow.error';
 import { KeyFailedError, RowIncompleteError, TableNotKeyableError, errorKind } from '../errors/change.errors';
 import type { ErrorReporter } from '../errors/error-reporter';
 import { CacheStrategy } from '../cacheflow.options';
+import type { Row } from '../events/change-event';
 import type { RowChange, TableShape } from '../pipeline/stream';
 import type { FlushSet } from './flush-set';
 import type { KeyBuilder } from './key-builder';
-import { createKeyBuilder } from './key-builder';
+import { createKeyBuilder, toKeys } from './key-builder';
+import type { TableKeys } from './table-keys';
 import type { TableRule } from './table-rules';
+import type { DependencyChange } from './table-strategy';
+
+const NONE: readonly string[] = [];
 
 /** What the rows of a table come to: their rule, and their keys where these can be made. */
 export interface TablePlan {
@@ -26,6 +31,7 @@ export class TablePlans {
 
   constructor(
     private readonly config: CacheflowConfig,
+    private readonly tableKeys: TableKeys,
     private readonly errors: ErrorReporter,
   ) {}
 
@@ -35,9 +41,11 @@ export class TablePlans {
     if (known) return known;
     const rule = this.config.rules.find(table.schema, table.table);
     if (!rule) return undefined;
+    this.tableKeys.learn(table);
     const keys = this.createKeys(rule, table, position);
     const columns = keys ? keys.columns : [];
-    const needs = rule.strategy === CacheStrategy.CacheAside && columns ? new Set(columns) : undefined;
+    const reads = rule.strategy === CacheStrategy.CacheAside && !rule.invalidates ? columns : undefined;
+    const needs = reads && new Set(reads);
     const plan = { rule, keys, needs };
     this.plans.set(table, plan);
     return plan;
@@ -81,6 +89,34 @@ export class TablePlans {
     return [];
   }
 
+  /** What else a change makes stale, by the table's `invalidates`. Where that cannot be told, all of it goes. */
+  dependentsOf({ rule }: TablePlan, change: RowChange, flushes: FlushSet): readonly string[] {
+    if (!rule.invalidates) return NONE;
+    let reason;
+    try {
+      if ((!change.before || change.beforeComplete) && (!change.after || change.afterComplete)) {
+        const asked = questionsOf(change);
+        return asked.flatMap((question) => toKeys(rule.invalidates?.(question)));
+      }
+      reason = new RowIncompleteError(
+        'A row arrived without all columns, so that `invalidates` cannot be asked; everything that the table makes ' +
+          'stale is removed. SET GLOBAL binlog_row_image = FULL',
+        nameOf(change),
+        change.position,
+      );
+    } catch (cause) {
+      reason = new KeyFailedError(
+        `\`invalidates\` failed (${errorKind(cause)}); everything that the table makes stale is removed`,
+        nameOf(change),
+        change.position,
+        { cause },
+      );
+    }
+    flushes.add({ kind: 'flush', table: change.table, position: change.position });
+    this.errors.report(reason);
+    return NONE;
+  }
+
   private createKeys(rule: TableRule, table: TableShape, position: Place): KeyBuilder | undefined {
     try {
       return createKeyBuilder(rule, table);
@@ -92,6 +128,14 @@ export class TablePlans {
       return undefined;
     }
   }
+}
+
+/** A change and its reverse, as far as either leaves a row behind. */
+function questionsOf({ action, table, before, after }: RowChange): DependencyChange[] {
+  const { schema, table: name } = table;
+  const question = (from: Row | null, to: Row | null): DependencyChange[] =>
+    to ? [{ action, schema, table: name, before: from, after: to }] : [];
+  return [...question(before, after), ...question(after, before)];
 }
 
 /** `schema.table` of a change. */

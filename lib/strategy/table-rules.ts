@@ -1,13 +1,13 @@
 import type { Type } from '@nestjs/common';
 import type { CacheStrategy } from '../cacheflow.options';
 import type { KeyTemplate } from './key-template';
-import type { KeyFunction, TableStrategy } from './table-strategy';
+import type { InvalidatesFunction, KeyFunction, TableStrategy } from './table-strategy';
 
 /** How keys are made, as the options say. */
 export type KeySource =
   | { readonly kind: 'default'; readonly fields: readonly string[] | undefined }
   | { readonly kind: 'templates'; readonly templates: readonly KeyTemplate[] }
-  | { readonly kind: 'function'; readonly make: KeyFunction; readonly match: readonly string[] };
+  | { readonly kind: 'function'; readonly make: KeyFunction };
 
 /** The options of one entry of `tables`, checked and with defaults. */
 export interface TableRule {
@@ -18,6 +18,9 @@ export interface TableRule {
   readonly strategy: CacheStrategy | Type<TableStrategy>;
   readonly key: KeySource;
   readonly prefix: string;
+  readonly invalidates: InvalidatesFunction | undefined;
+  /** Patterns of the keys that functions make, as they are in Redis but for the client's prefix. */
+  readonly match: readonly string[];
   readonly ttlSeconds: number | undefined;
 }
 

@@ -1,4 +1,4 @@
-import type { ChangeEvent, Row } from '../events/change-event';
+import type { ChangeAction, ChangeEvent, Row } from '../events/change-event';
 
 /**
  * Makes the key or keys of a row. It is called with each image of a changed row, must not have side effects,
@@ -9,6 +9,31 @@ import type { ChangeEvent, Row } from '../events/change-event';
 // takes `Pick<User, 'id'>` or a type alias.
 export type KeyFunction = {
   bivarianceHack(row: Row): string | readonly string[] | null | undefined;
+}['bivarianceHack'];
+
+/**
+ * What an `invalidates` function is asked about: a change, or the reverse of one, so that both images of a row are
+ * considered. An insert asks once, an update for itself and for its reverse, a delete for its reverse: `after` is
+ * always there.
+ */
+export interface DependencyChange<T = Row> {
+  /** What happened to the row. */
+  readonly action: ChangeAction;
+  readonly schema: string;
+  readonly table: string;
+  /** The image that is asked about. */
+  readonly after: T;
+  /** The other image of an update, else null. */
+  readonly before: T | null;
+}
+
+/**
+ * Names the keys and tags that depend on a row. It must not have side effects, and must give the same for the same
+ * images.
+ */
+// Bivariant as the key function, so that `(change: DependencyChange<Order>) => …` is accepted.
+export type InvalidatesFunction = {
+  bivarianceHack(change: DependencyChange): readonly string[] | null | undefined;
 }['bivarianceHack'];
 
 /** What a custom strategy is told besides the change. */

@@ -1,3 +1,4 @@
+import type { CacheSerializer } from '../cache/cache-serializer';
 import { RedisRefusedError, errorKind } from '../errors/change.errors';
 import type { ErrorReporter } from '../errors/error-reporter';
 import type { RowChange } from '../pipeline/stream';
@@ -5,7 +6,6 @@ import { canHaveRecord } from '../redis/record';
 import type { RedisConnection } from '../redis/redis-connection';
 import type { Versions } from '../redis/version';
 import type { VersionedWrite } from '../redis/versioned-write';
-import { rowToJson } from './row-json';
 import { nameOf } from './table-plans';
 import type { VersionedPlan, WritePlan } from './write-plan';
 
@@ -23,6 +23,7 @@ const CHARACTERS_PER_ROUND = 64 * 1024;
 export class WriteRounds {
   constructor(
     private readonly redis: RedisConnection,
+    private readonly serializer: CacheSerializer,
     private readonly errors: ErrorReporter,
   ) {}
 
@@ -59,16 +60,16 @@ export class WriteRounds {
   }
 
   private toWrite({ key, change, action, ttlSeconds }: VersionedPlan, versions: Versions): VersionedWrite {
-    const value = action === 'write' ? this.toJson(change) : undefined;
+    const value = action === 'write' ? this.toText(change) : undefined;
     return { key, version: versions.of(change.position), value, ttlSeconds };
   }
 
   /** The value of a row; undefined, and reported, where it cannot be made (it is longer than a string may be). */
-  private toJson(change: RowChange): string | undefined {
+  private toText(change: RowChange): string | undefined {
     try {
-      return rowToJson(change.after ?? {});
+      return this.serializer.serialize(change.after ?? {});
     } catch (cause) {
-      const problem = `The row cannot be written as JSON (${errorKind(cause)}); its key is removed instead`;
+      const problem = `The row cannot be turned into text (${errorKind(cause)}); its key is removed instead`;
       this.errors.report(new RedisRefusedError(problem, nameOf(change), change.position, { cause }));
       return undefined;
     }

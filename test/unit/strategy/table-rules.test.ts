@@ -7,7 +7,17 @@ function rulesOf(...names: string[]): TableRules {
     names.map((name, index): TableRule => {
       const [db = '', table = ''] = name.split('.');
       const key = { kind: 'default', fields: undefined } as const;
-      return { index, db, table, strategy: 'cache-aside', key, prefix: '', ttlSeconds: undefined };
+      return {
+        index,
+        db,
+        table,
+        strategy: 'cache-aside',
+        key,
+        prefix: '',
+        invalidates: undefined,
+        match: [],
+        ttlSeconds: undefined,
+      };
     }),
   );
 }

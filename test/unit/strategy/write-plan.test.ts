@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { RowChange } from '../../../lib/pipeline/stream';
+import { jsonSerializer } from '../../../lib/cache/cache-serializer';
 import { FlushSet } from '../../../lib/strategy/flush-set';
-import { rowToJson } from '../../../lib/strategy/row-json';
 import type { VersionedPlan } from '../../../lib/strategy/write-plan';
 import { WritePlan } from '../../../lib/strategy/write-plan';
 import type { TableFlush } from '../../../lib/pipeline/stream';
@@ -64,9 +64,9 @@ it('writes a row as JSON.stringify does, with binary columns as base64', () => {
     tags: { a: [1, 'ä'] },
     price: '1.10',
   };
-  expect(rowToJson(row)).toBe(JSON.stringify(row));
+  expect(jsonSerializer.serialize(row)).toBe(JSON.stringify(row));
   const bytes = Buffer.from([0, 255, 128]);
   const binary = { id: 1, token: bytes, other: Buffer.alloc(0) };
-  expect(rowToJson(binary)).toBe('{"id":1,"token":"AP+A","other":""}');
+  expect(jsonSerializer.serialize(binary)).toBe('{"id":1,"token":"AP+A","other":""}');
   expect(binary.token).toBe(bytes);
 });

@@ -1,0 +1,105 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { KeyUnknownError } from '../errors/cache.errors';
+import { TableKeys } from '../strategy/table-keys';
+import type { Objection } from './cache-reader';
+import { CacheReader } from './cache-reader';
+import type { CachedByTable, CachedOptions } from './cached-options';
+import { columnsBy } from './cached-options';
+import type { ReadOptions } from './read-options';
+
+type Arguments = readonly unknown[];
+
+/** One call of a decorated method. */
+export interface CachedCall {
+  readonly options: CachedOptions<Arguments>;
+  readonly args: Arguments;
+  /** The values of columns where they are no arguments. */
+  valueOf?(column: string): unknown;
+  /** See {@link Objection}. */
+  readonly objection?: Objection;
+  proceed(): Promise<unknown>;
+}
+
+/** Where decorated methods find the runner of a source. */
+export function cachedRunnerToken(source: string): string {
+  return `nestjs-cacheflow:cached-runner:${source}`;
+}
+
+/** Runs decorated methods through the cache. */
+@Injectable()
+export class CachedRunner {
+  /** Of options that are the same for each call. */
+  private readonly known = new WeakMap<CachedOptions<Arguments>, ReadOptions>();
+
+  constructor(
+    @Inject(CacheReader) private readonly reader: CacheReader,
+    @Inject(TableKeys) private readonly tableKeys: TableKeys,
+  ) {}
+
+  /** Rejects with what the method throws. @throws KeyUnknownError, ReadOptionsError */
+  async run(call: CachedCall): Promise<unknown> {
+    const { options, args } = call;
+    const read = this.readOptionsOf(options, args);
+    if ('key' in options) {
+      return this.reader.getOrLoad(options.key(...args), () => call.proceed(), read, call.objection);
+    }
+    const { table } = options;
+    const row = await this.rowOf(options, call);
+    // Nothing has such a key, and no row is found by it.
+    if (!row || Object.values(row).some((value) => value === null || value === undefined))
+      return call.proceed();
+    const key = this.tableKeys.keyOf(table, row);
+    const objection: Objection = (value) => {
+      if (!this.tableKeys.contradicts(table, key, value)) return call.objection?.(value);
+      return (
+        `A row of ${table} was asked for by another value than it has (another case, a number as text), so that ` +
+        'nobody would invalidate the key; it is not cached. Pass the value as the row has it'
+      );
+    };
+    return this.reader.getOrLoad(key, () => call.proceed(), read, objection);
+  }
+
+  /** Undefined while nobody knows the columns of the key, because the source was not reached yet. */
+  private async rowOf(
+    options: CachedByTable<Arguments>,
+    { args, valueOf }: CachedCall,
+  ): Promise<object | undefined> {
+    if (options.row) return options.row(...args);
+    const columns = columnsBy(options) ?? (await this.tableKeys.columnsOf(options.table));
+    if (!columns) return undefined;
+    const [first] = args;
+    if (!valueOf && isRowWith(first, columns))
+      return Object.fromEntries(columns.map((column) => [column, first[column]]));
+    const value = (column: string, index: number): unknown => (valueOf ? valueOf(column) : args[index]);
+    const row = Object.fromEntries(columns.map((column, index) => [column, value(column, index)]));
+    const wrong = columns.filter((column) => isNoValue(row[column]));
+    if (wrong.length === 0) return row;
+    throw new KeyUnknownError(
+      `The key of ${options.table} is made of ${columns.join(', ')}, and what was passed for ${wrong.join(', ')} is no value of a column: ` +
+        'pass them in this order, or make them of the arguments with `row`',
+    );
+  }
+
+  private readOptionsOf(options: CachedOptions<Arguments>, args: Arguments): ReadOptions {
+    const known = this.known.get(options);
+    if (known && typeof options.dependsOn !== 'function') return known;
+    const { dependsOn, source: _source, ...rest } = options;
+    const read: Record<string, unknown> = { ...rest };
+    for (const name of ['table', 'by', 'row', 'key']) delete read[name];
+    const tags = typeof dependsOn === 'function' ? dependsOn(...args) : dependsOn;
+    if (tags !== undefined) read['dependsOn'] = tags;
+    this.known.set(options, read);
+    return read;
+  }
+}
+
+function isRowWith(value: unknown, columns: readonly string[]): value is Record<string, unknown> {
+  return (
+    typeof value === 'object' && value !== null && columns.every((column) => Object.hasOwn(value, column))
+  );
+}
+
+/** Objects other than those that stand for a value of a column. */
+function isNoValue(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !(value instanceof Date) && !Buffer.isBuffer(value);
+}

@@ -1,0 +1,78 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { DiscoveryService, MetadataScanner } from '@nestjs/core';
+import { CACHEFLOW_NAME } from '../cacheflow.constants';
+import type { ConfigurationFault } from '../errors/configuration.error';
+import { TableKeys } from '../strategy/table-keys';
+import type { CachedMetadata } from './cached-options';
+import { columnsBy } from './cached-options';
+import { cachedResponseOf } from './cached-response.decorator';
+import { CachedRunner } from './cached-runner';
+import { cachedMetadataOf, runnerProperty } from './cached.decorator';
+
+interface Decorated {
+  /** For messages. */
+  readonly subject: string;
+  readonly metadata: CachedMetadata;
+}
+
+/** Finds the decorated methods of the whole app. */
+@Injectable()
+export class CachedExplorer {
+  constructor(
+    @Inject(DiscoveryService) private readonly discovery: DiscoveryService,
+    @Inject(MetadataScanner) private readonly scanner: MetadataScanner,
+    @Inject(CACHEFLOW_NAME) private readonly source: string,
+    @Inject(CachedRunner) private readonly runner: CachedRunner,
+    @Inject(TableKeys) private readonly tableKeys: TableKeys,
+  ) {}
+
+  /**
+   * Gives the runner to the instances that Nest did not make and so could not inject it into. The function that it
+   * returns says what is wrong with methods, once the watched tables are known; `sources` are those of the app.
+   */
+  explore(sources: readonly string[]): () => ConfigurationFault[] {
+    const found: Decorated[] = [];
+    for (const wrapper of [...this.discovery.getProviders(), ...this.discovery.getControllers()]) {
+      const instance = wrapper.instance as Record<symbol, unknown> | null;
+      const prototype =
+        typeof instance === 'object' && instance !== null
+          ? (Object.getPrototypeOf(instance) as Record<string, unknown> | null)
+          : (wrapper.metatype?.prototype as Record<string, unknown> | undefined);
+      if (wrapper.isAlias || !prototype) continue;
+      for (const method of this.scanner.getAllMethodNames(prototype)) {
+        const target = prototype[method];
+        if (typeof target !== 'function') continue;
+        const name = `${prototype.constructor.name}.${method}`;
+        const cached = cachedMetadataOf(target);
+        if (cached) found.push({ subject: `@Cached on ${name}`, metadata: cached });
+        const response = cachedResponseOf(target);
+        if (response) found.push({ subject: `@CachedResponse on ${name}`, metadata: response });
+        if (cached?.source === this.source && instance) instance[runnerProperty(this.source)] ??= this.runner;
+      }
+    }
+    return () => found.flatMap((each) => this.faultsOf(each, sources));
+  }
+
+  private faultsOf({ subject, metadata }: Decorated, sources: readonly string[]): ConfigurationFault[] {
+    const { options, source } = metadata;
+    const fault = (problem: string, fix: string): ConfigurationFault[] => [{ subject, problem, fix }];
+    if (!sources.includes(source)) {
+      return fault(
+        `it reads through a source "${source}", which the app does not have`,
+        `Set \`source\` to one of ${sources.join(', ')}`,
+      );
+    }
+    if (source !== this.source) return [];
+    if ('key' in options) {
+      if (!('table' in options) && typeof options.key === 'function') return [];
+      return fault('it has to have either a `table` or a `key` function', 'Keep one of them');
+    }
+    if (typeof options.table !== 'string') {
+      return fault('it names neither a table nor a key', "Write e.g. { table: 'user.users' }");
+    }
+    const problem = this.tableKeys.problemOf(options.table, columnsBy(options), options.row !== undefined);
+    return problem === undefined
+      ? []
+      : fault(problem, 'Correct the options of the decorator, or those of the table');
+  }
+}

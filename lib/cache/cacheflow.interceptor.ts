@@ -1,0 +1,37 @@
+import type { CallHandler, ExecutionContext, NestInterceptor } from '@nestjs/common';
+import { Inject, Injectable, StreamableFile } from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
+import type { Observable } from 'rxjs';
+import { defer, lastValueFrom } from 'rxjs';
+import type { CachedRequest } from './cached-response.decorator';
+import { cachedResponseOf } from './cached-response.decorator';
+import type { CachedRunner } from './cached-runner';
+import { cachedRunnerToken } from './cached-runner';
+
+/**
+ * Reads the responses of GET routes that have {@link CachedResponse} through the cache, as Nest's own CacheInterceptor
+ * does, but for that they are gone as soon as their row changes. Bind it with `@UseInterceptors(CacheflowInterceptor)`,
+ * or globally. Interceptors inside of it, pipes and the handler run only on a miss; guards always do.
+ */
+@Injectable()
+export class CacheflowInterceptor implements NestInterceptor {
+  constructor(@Inject(ModuleRef) private readonly moduleRef: ModuleRef) {}
+
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    const metadata = cachedResponseOf(context.getHandler());
+    if (!metadata || context.getType() !== 'http') return next.handle();
+    const request = context.switchToHttp().getRequest<CachedRequest>();
+    if (request.method !== 'GET') return next.handle();
+    const runner = this.moduleRef.get<CachedRunner>(cachedRunnerToken(metadata.source), { strict: false });
+    return defer(() =>
+      runner.run({
+        options: metadata.options,
+        args: [request],
+        valueOf: (column) => request.params[column],
+        // What the handler sends by itself is not there to be sent again.
+        objection: (value) => (value === undefined || value instanceof StreamableFile ? '' : undefined),
+        proceed: () => lastValueFrom(next.handle(), { defaultValue: undefined }),
+      }),
+    );
+  }
+}

@@ -1,0 +1,115 @@
+import type { CacheNumber, ResolvedCacheOptions } from '../config/resolve-cache';
+import { numberProblem } from '../config/resolve-cache';
+import { ReadOptionsError } from '../errors/cache.errors';
+import type { CacheTag } from '../redis/tag';
+import { isTag } from '../redis/tag';
+
+/** How one value is read through the cache. What is left out is taken from the option `cache`. */
+export interface ReadOptions {
+  /** Time to live of the value, in seconds; Infinity for none. @defaultValue `3600` */
+  ttlSeconds?: number;
+  /** Time to live of the answer that there is nothing (`null`), in seconds; 0 does not cache it. @defaultValue `60` */
+  negativeTtlSeconds?: number;
+  /** The share by which the time to live is shortened at random at most. @defaultValue `0.1` */
+  ttlJitter?: number;
+  /** How long the loader may take for its value to be cached, in milliseconds. @defaultValue `10000` */
+  leaseMillis?: number;
+  /** How long to wait for another process that loads the same key, in milliseconds. @defaultValue `500` */
+  waitMillis?: number;
+  /** What the value depends on besides its own key: it is not served any more once one of the tags is invalidated. */
+  dependsOn?: readonly CacheTag[];
+  /**
+   * Serve from the cache only where everything is known to be applied that was committed longer ago than this, in
+   * milliseconds. How close it can be told is `cache.watermarkMillis`. @defaultValue any age will do
+   */
+  maxStalenessMillis?: number;
+  /**
+   * Serve from the cache only where this transaction is applied: the GTID of a write that has to be seen (MySQL's
+   * `uuid:5`, MariaDB's `0-1-5`).
+   */
+  after?: string;
+  /** What to do where neither can be told: load, or serve what is there. @defaultValue `'load'` */
+  onUnknown?: 'load' | 'serve';
+}
+
+/** A read, with all defaults. */
+export interface ReadPlan {
+  readonly ttlSeconds: number;
+  readonly negativeTtlSeconds: number;
+  readonly ttlJitter: number;
+  readonly leaseMillis: number;
+  readonly waitMillis: number;
+  readonly tags: readonly CacheTag[];
+  readonly freshness: Pick<ReadOptions, 'maxStalenessMillis' | 'after' | 'onUnknown'> | undefined;
+  /** Says why a loaded value must not be cached; undefined where it may. */
+  readonly objection: ((value: unknown) => string | undefined) | undefined;
+}
+
+const NUMBERS = [
+  'ttlSeconds',
+  'negativeTtlSeconds',
+  'ttlJitter',
+  'leaseMillis',
+  'waitMillis',
+] as const satisfies CacheNumber[];
+const NAMES = [...NUMBERS, 'dependsOn', 'maxStalenessMillis', 'after', 'onUnknown'];
+const NO_TAGS: readonly CacheTag[] = [];
+
+export function defaultPlan(defaults: ResolvedCacheOptions): ReadPlan {
+  const { ttlSeconds, negativeTtlSeconds, ttlJitter, leaseMillis, waitMillis } = defaults;
+  const durations = { ttlSeconds, negativeTtlSeconds, ttlJitter, leaseMillis, waitMillis };
+  return { ...durations, tags: NO_TAGS, freshness: undefined, objection: undefined };
+}
+
+/** Fills in the defaults. @throws ReadOptionsError for what makes no sense */
+export function planRead(base: ReadPlan, options: ReadOptions): ReadPlan {
+  for (const name of Object.keys(options)) {
+    if (!NAMES.includes(name))
+      fault(name, `there is no such option; those of a read are ${NAMES.join(', ')}`);
+  }
+  const numbers: Partial<Record<(typeof NUMBERS)[number], number>> = {};
+  for (const name of NUMBERS) {
+    const value = options[name];
+    if (value === undefined) continue;
+    const problem = numberProblem(name, value);
+    if (problem !== undefined) fault(name, problem);
+    numbers[name] = value;
+  }
+  return { ...base, ...numbers, tags: tagsOf(options), freshness: freshnessOf(options) };
+}
+
+function tagsOf({ dependsOn }: ReadOptions): readonly CacheTag[] {
+  if (dependsOn === undefined) return NO_TAGS;
+  if (!Array.isArray(dependsOn) || !dependsOn.every((each) => typeof each === 'string' && isTag(each))) {
+    fault('dependsOn', "it has to be a list of tags, e.g. [tag('org', 7)]");
+  }
+  return dependsOn;
+}
+
+function freshnessOf({ maxStalenessMillis, after, onUnknown }: ReadOptions): ReadPlan['freshness'] {
+  if (onUnknown !== undefined && onUnknown !== 'load' && onUnknown !== 'serve') {
+    fault('onUnknown', "it has to be 'load' or 'serve'");
+  }
+  if (
+    maxStalenessMillis !== undefined &&
+    !(typeof maxStalenessMillis === 'number' && maxStalenessMillis > 0)
+  ) {
+    fault('maxStalenessMillis', 'it has to be a number above 0');
+  }
+  if (
+    after !== undefined &&
+    !(typeof after === 'string' && /^(\d+-\d+-\d+|[\da-f-]{36}(:\w+)?:\d+)$/i.test(after))
+  ) {
+    fault(
+      'after',
+      'it has to be the GTID of one transaction, e.g. 3e11fa47-71ca-11e1-9e33-c80aa9429562:23 or 0-1-5',
+    );
+  }
+  return maxStalenessMillis === undefined && after === undefined
+    ? undefined
+    : { maxStalenessMillis, after, onUnknown };
+}
+
+function fault(name: string, problem: string): never {
+  throw new ReadOptionsError(`Option \`${name}\` of a read: ${problem}`);
+}

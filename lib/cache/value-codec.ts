@@ -1,0 +1,56 @@
+import { ValueUnfitError } from '../errors/cache.errors';
+import { errorKind } from '../errors/change.errors';
+import type { ErrorReporter } from '../errors/error-reporter';
+import type { CacheSerializer } from './cache-serializer';
+import type { Loaded } from './flights';
+
+/** What keeps being unfit is reported at once, and then no more often than this. */
+const REPORT_INTERVAL_MILLIS = 10_000;
+
+/** Turns values into text and back, and says so where that cannot be done. */
+export class ValueCodec {
+  private reportedAt = -Infinity;
+
+  constructor(
+    private readonly serializer: CacheSerializer,
+    private readonly errors: ErrorReporter,
+  ) {}
+
+  /** The value of a text; undefined where it cannot be read. */
+  read(text: string): { readonly value: unknown } | undefined {
+    try {
+      return { value: this.serializer.deserialize(text) };
+    } catch (cause) {
+      this.report(`A cached value cannot be read (${errorKind(cause)}); it is loaded anew`, cause);
+      return undefined;
+    }
+  }
+
+  /** A loaded value with its text, unless something speaks against that; `''` needs no report. */
+  write(given: unknown, objection: string | undefined): Loaded {
+    const raw = given ?? null;
+    if (objection !== undefined) {
+      if (objection !== '') this.report(objection);
+      return { text: undefined, raw };
+    }
+    try {
+      const text = this.serializer.serialize(raw);
+      if (typeof text !== 'string') throw new TypeError('the serializer gave no string');
+      return { text, raw };
+    } catch (cause) {
+      this.report(`A loaded value cannot be turned into text (${errorKind(cause)}); it is not cached`, cause);
+      return { text: undefined, raw };
+    }
+  }
+
+  /** What a caller gets: what the next one will find in the cache. */
+  valueOf({ text, raw }: Loaded): unknown {
+    return text === undefined ? raw : (this.read(text)?.value ?? raw);
+  }
+
+  private report(problem: string, cause?: unknown): void {
+    if (Date.now() - this.reportedAt < REPORT_INTERVAL_MILLIS) return;
+    this.reportedAt = Date.now();
+    this.errors.report(new ValueUnfitError(problem, { cause }));
+  }
+}

@@ -1,0 +1,95 @@
+import { RECORD_LUA } from './record';
+import { defineScript } from './script';
+
+/** What became of a key for which a lease was asked: a value is there, the lease is ours, or somebody else has it. */
+export const FOUND = 1;
+export const LEASED = 2;
+export const HELD = 3;
+
+/**
+ * KEYS: key, record, key, record…; ARGV: token, milliseconds of the lease, then for each key what is known of its value:
+ * '' nothing, '*' that it must not be served, '=' and a record that it must not be served while that one stands beside
+ * it. Returns for each key its state, value and record.
+ */
+export const takeLeases = defineScript(`${RECORD_LUA}
+local token, millis, time = ARGV[1], tonumber(ARGV[2]), redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local replies = {}
+for i = 1, #KEYS / 2 do
+  local record = KEYS[2 * i]
+  local value, known, way = redis.call('GET', KEYS[2 * i - 1]), redis.call('GET', record) or '', ARGV[2 + i]
+  local state = ${LEASED}
+  if value and (way == '' or (way ~= '*' and way ~= '=' .. known)) then
+    state = ${FOUND}
+  else
+    value = ''
+    local ends, holder = leaseOf(known)
+    -- Our own one is asked for again where a client lost the answer with its connection.
+    if ends and ends > now and holder ~= token then
+      state = ${HELD}
+    else
+      local version = versionOf(known)
+      local lifetime = version == '' and millis or math.max(millis, redis.call('PTTL', record))
+      local lease = string.format('~%013.0f', now + millis) .. token
+      redis.call('SET', record, version .. lease, 'PX', lifetime)
+    end
+  end
+  replies[#replies + 1] = state
+  replies[#replies + 1] = value
+  replies[#replies + 1] = known
+end
+return replies
+`);
+
+/**
+ * KEYS: key, record, key, record…; ARGV: token, then for each key what to do (fill, release), the value, its
+ * milliseconds to live or '' for ever, and the generations of its tags or ''. Returns for each key 1 where the lease was
+ * still there, else 0, and then nothing was done.
+ */
+export const useLeases = defineScript(`${RECORD_LUA}
+local replies = {}
+for i = 1, #KEYS / 2 do
+  local key, record, at = KEYS[2 * i - 1], KEYS[2 * i], 2 + 4 * (i - 1)
+  local way, value, ttl, generations = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
+  local known = redis.call('GET', record)
+  local _, token = leaseOf(known)
+  local held = token == ARGV[1]
+  if held then
+    local version = versionOf(known)
+    local lifetime = version == '' and 0 or math.max(1, redis.call('PTTL', record))
+    if way == 'fill' then
+      if ttl == '' then redis.call('SET', key, value) else redis.call('SET', key, value, 'PX', ttl) end
+    end
+    if way == 'fill' and generations ~= '' then
+      local text = version .. '#' .. generations
+      if ttl == '' then
+        redis.call('SET', record, text)
+      else
+        redis.call('SET', record, text, 'PX', math.max(lifetime, tonumber(ttl)))
+      end
+    elseif version == '' then
+      redis.call('UNLINK', record)
+    else
+      redis.call('SET', record, version, 'PX', lifetime)
+    end
+  end
+  replies[i] = held and 1 or 0
+end
+return replies
+`);
+
+/** KEYS: tag…; ARGV: a new generation, seconds to live. Returns the generation of each tag, made where there is none. */
+export const readGenerations = defineScript(`
+local generations = {}
+for i, tag in ipairs(KEYS) do
+  local generation = redis.call('GET', tag)
+  if generation then
+    redis.call('EXPIRE', tag, ARGV[2])
+  else
+    generation = ARGV[1]
+    redis.call('SET', tag, generation, 'EX', ARGV[2])
+  end
+  generations[i] = generation
+end
+return generations
+`);

@@ -1,0 +1,185 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { CacheflowConfig } from '../cacheflow.config';
+import { CACHEFLOW_CONFIG } from '../cacheflow.constants';
+import { KeyUnknownError } from '../errors/cache.errors';
+import { messageOf } from '../errors/cacheflow.error';
+import type { Row } from '../events/change-event';
+import type { TableName, TableShape } from '../pipeline/stream';
+import { nearMisses } from '../support/near-misses';
+import { toKeys } from './key-builder';
+import type { KeyForm } from './key-forms';
+import { keyForms } from './key-forms';
+import type { TableRule } from './table-rules';
+
+/** Asks the source what a table looks like; undefined where it does not exist. */
+export type DescribeTable = (name: TableName) => Promise<TableShape | undefined>;
+
+/** Makes for readers the keys that the tail makes of rows, so that the two never disagree. */
+@Injectable()
+export class TableKeys {
+  private readonly shapes = new Map<string, TableShape>();
+  private readonly forms = new WeakMap<TableShape, readonly KeyForm[] | undefined>();
+  /** Questions to the source that are on their way. */
+  private readonly asked = new Map<string, Promise<void>>();
+  private describe: DescribeTable | undefined;
+
+  constructor(@Inject(CACHEFLOW_CONFIG) private readonly config: CacheflowConfig) {}
+
+  /** From now on the source can be asked. */
+  use(describe: DescribeTable): void {
+    this.describe = describe;
+  }
+
+  /** What a table looks like now. */
+  learn(shape: TableShape): void {
+    this.shapes.set(nameOf(shape), shape);
+  }
+
+  /** A table, or all of a database, may look another way now: default keys are made anew of what the source says. */
+  forget({ schema, table }: { readonly schema: string; readonly table: string | undefined }): void {
+    for (const [name, shape] of this.shapes) {
+      const isMeant =
+        table === undefined ? isSame(shape.schema, schema) : isSame(name, nameOf({ schema, table }));
+      if (!isMeant) continue;
+      this.shapes.delete(name);
+      void this.ask(shape);
+    }
+  }
+
+  /** See `CacheflowService.keyOf`. @throws KeyUnknownError */
+  keyOf(table: string, given: object): string {
+    const row = given as Row;
+    const { name, rule } = this.ruleOf(table);
+    const forms = this.formsOf(name, rule);
+    if (forms === undefined && rule.key.kind === 'function') return onlyKey(table, rule, row);
+    if (forms === undefined) {
+      void this.ask(name);
+      throw new KeyUnknownError(
+        `The columns of ${table} are not known yet, because the source was not reached: try again, or name the columns of the key in \`keyFields\` or \`key\``,
+      );
+    }
+    const key = formFor(table, forms, Object.keys(row)).keyOf(row);
+    if (typeof key === 'string') return key;
+    throw new KeyUnknownError(`A row of ${table} has no key, because a column of it is NULL or undefined`);
+  }
+
+  /** Why no key can be made of these columns (undefined: of the only key); undefined where it can, or cannot be told yet. */
+  problemOf(table: string, columns: readonly string[] | undefined, areMade: boolean): string | undefined {
+    try {
+      const { name, rule } = this.ruleOf(table);
+      const forms = this.formsOf(name, rule);
+      if (areMade) return undefined;
+      if (columns) {
+        if (forms) formFor(table, forms, columns);
+      } else if (rule.key.kind === 'function' || (forms?.length ?? 1) > 1) {
+        return `${table} has several keys or a key function: say with \`by\` which columns the arguments are`;
+      }
+      return undefined;
+    } catch (error) {
+      return messageOf(error);
+    }
+  }
+
+  /** The columns of the table's only key, in order; undefined while they are not known. Asks the source for them. */
+  async columnsOf(table: string): Promise<readonly string[] | undefined> {
+    const { name, rule } = this.ruleOf(table);
+    if (!this.formsOf(name, rule)) await this.ask(name);
+    return this.formsOf(name, rule)?.[0]?.columns;
+  }
+
+  /** Whether a loaded row has another key than the one that it was asked for by; false where it does not tell. */
+  contradicts(table: string, key: string, value: unknown): boolean {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+    const { name, rule } = this.ruleOf(table);
+    const keys = (this.formsOf(name, rule) ?? []).map((form) => form.keyOf(value as Row));
+    // An undefined one names a column that the value does not have.
+    return keys.length > 0 && keys.every((each) => each !== undefined && each !== key);
+  }
+
+  private ruleOf(table: string): { name: TableName; rule: TableRule } {
+    const dot = table.indexOf('.');
+    const name = { schema: table.slice(0, dot), table: table.slice(dot + 1) };
+    const rule = dot > 0 ? this.config.rules.find(name.schema, name.table) : undefined;
+    if (rule) return { name, rule };
+    const near = nearMisses(
+      table,
+      this.config.rules.all.map((each) => `${each.db}.${each.table}`),
+    );
+    throw new KeyUnknownError(
+      `No entry of \`tables\` matches ${table}, so that nobody would invalidate its keys` +
+        (near.length > 0
+          ? `; did you mean ${near.join(', ')}?`
+          : ': add one, or correct the name (db.table)'),
+    );
+  }
+
+  /** Undefined for a key function, and where the columns have to be known and are not. */
+  private formsOf(name: TableName, rule: TableRule): readonly KeyForm[] | undefined {
+    const known = this.shapes.get(nameOf(name));
+    const needsShape = rule.key.kind === 'default' && rule.key.fields === undefined;
+    if (known === undefined) {
+      if (needsShape) return undefined;
+      const fields = rule.key.kind === 'default' ? (rule.key.fields ?? []) : [];
+      return keyForms(rule, { ...name, columns: fields, primaryKey: [] });
+    }
+    if (!this.forms.has(known)) this.forms.set(known, this.makeForms(rule, known));
+    return this.forms.get(known);
+  }
+
+  private makeForms(rule: TableRule, shape: TableShape): readonly KeyForm[] | undefined {
+    try {
+      return keyForms(rule, shape);
+    } catch (cause) {
+      throw new KeyUnknownError(`No key can be made for the rows of ${nameOf(shape)}: ${messageOf(cause)}`, {
+        cause,
+      });
+    }
+  }
+
+  /** Never rejects: what stays unknown is asked for again at the next need. */
+  private async ask(name: TableName): Promise<void> {
+    const { describe, asked } = this;
+    if (!describe) return;
+    const full = nameOf(name);
+    const question =
+      asked.get(full) ??
+      describe(name).then(
+        (shape) => {
+          if (shape && asked.has(full)) this.learn(shape);
+        },
+        () => undefined,
+      );
+    asked.set(full, question);
+    await question;
+    asked.delete(full);
+  }
+}
+
+function nameOf({ schema, table }: TableName): string {
+  return `${schema}.${table}`;
+}
+
+/** Names in statements may be written in another case than the server's. */
+function isSame(a: string, b: string): boolean {
+  return a.toLowerCase() === b.toLowerCase();
+}
+
+/** The form of just these columns, else the first one that they suffice for. */
+function formFor(table: string, forms: readonly KeyForm[], given: readonly string[]): KeyForm {
+  const usable = forms.filter(({ columns }) => columns.every((column) => given.includes(column)));
+  const form = usable.find(({ columns }) => columns.length === given.length) ?? usable[0];
+  if (form) return form;
+  const wanted = forms.map(({ columns }) => columns.join(', ')).join(' or ');
+  throw new KeyUnknownError(
+    `A key of ${table} is made of ${wanted}${given.length > 0 ? `, not of ${given.join(', ')}` : ''}`,
+  );
+}
+
+function onlyKey(table: string, rule: TableRule, row: Row): string {
+  const made = rule.key.kind === 'function' ? toKeys(rule.key.make(row)) : [];
+  const [key] = made;
+  if (key !== undefined && made.length === 1) return rule.prefix + key;
+  throw new KeyUnknownError(
+    `The key function of ${table} makes ${made.length} keys of this row instead of one`,
+  );
+}
