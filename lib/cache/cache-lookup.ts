@@ -8,7 +8,7 @@ import { joinGenerations } from './leases';
 /** What the cache has for a key: a value, or why there is none that may be served. */
 export type Found = { readonly text: string } | { readonly text: undefined; readonly unfit: Unfit };
 
-export const NOTHING: Found = { text: undefined, unfit: { kind: 'none' } };
+const NOTHING: Found = { text: undefined, unfit: { kind: 'none' } };
 
 /** Reads values in one round trip. Rejects with the client's error. */
 export async function lookUp(

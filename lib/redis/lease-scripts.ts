@@ -4,7 +4,7 @@ import { defineScript } from './script';
 /** What became of a key for which a lease was asked: a value is there, the lease is ours, or somebody else has it. */
 export const FOUND = 1;
 export const LEASED = 2;
-export const HELD = 3;
+const HELD = 3;
 
 /**
  * KEYS: key, record, key, record…; ARGV: token, milliseconds of the lease, then for each key what is known of its value:

@@ -181,7 +181,7 @@ describe('an entry of `tables`', () => {
       { db: 'a', table: 'b', key: makeKey, match: '' },
       /^tables\[0\]\.match: a key function cannot be turned/,
     ],
-    [{ db: 'a', table: 'b', match: 'x:*' }, /^tables\[0\]\.match: only a key function needs it/],
+    [{ db: 'a', table: 'b', match: 'x:*' }, /^tables\[0\]\.match: only functions that make keys need it/],
     [
       { db: 'a', table: 'b', keyFields: 'id' },
       /^tables\[0\]\.keyFields: it is no list of columns \| .*\['tenant_id'/,

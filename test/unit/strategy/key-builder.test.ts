@@ -89,7 +89,7 @@ describe('templates and functions', () => {
       const key = () => result as unknown as string;
       const builder = createKeyBuilder(ruleOf({ key, match: '*' }), shapeOf(['id']));
       expect(() => builder.keysOf({ id: 1 }, true)).toThrow(
-        /a key function has to return strings, got (number|an empty one|object)/,
+        /a function that makes keys has to return strings, got (number|an empty one|object)/,
       );
     },
   );
