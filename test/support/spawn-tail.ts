@@ -10,6 +10,8 @@ export interface TailProcess {
   readonly child: ChildProcess;
   caughtUp(): Promise<void>;
   report(): Promise<ProcessReport>;
+  /** Begins to load a key, and never ends; resolves when it has the lease. */
+  hold(key: string): Promise<void>;
   /** SIGKILL; resolves when it is gone. */
   kill(): Promise<void>;
   /** A clean shutdown; resolves with the exit code, once the process has ended by itself. */
@@ -38,6 +40,9 @@ export async function spawnTail(options: CacheflowOptions & { countEvents?: bool
       if (typeof reply === 'object') throw new Error(reply.error);
     },
     report: () => answer<ProcessReport>('report'),
+    hold: async (key) => {
+      await answer(`hold ${key}`);
+    },
     kill: async () => {
       child.kill('SIGKILL');
       await exited;

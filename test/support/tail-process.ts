@@ -1,5 +1,6 @@
 // A whole application in a process of its own, so that a test can kill it: boots with the options given as JSON,
-// says 'ready', answers 'report' with its memory and status, 'caughtUp' when it is, 'close' by closing.
+// says 'ready', answers 'report' with its memory and status, 'caughtUp' when it is, 'hold <key>' once it has the lease
+// of the key, 'close' by closing.
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import type { CacheflowOptions, CacheflowStatus } from '../../lib';
@@ -48,6 +49,13 @@ async function main(): Promise<void> {
         () => process.send?.('caughtUp'),
         (error: Error) => process.send?.({ error: error.message }),
       );
+    }
+    if (typeof message === 'string' && message.startsWith('hold ')) {
+      // A reader that has the lease of a key and never comes back.
+      void cacheflow.getOrLoad(message.slice('hold '.length), () => {
+        process.send?.('holding');
+        return new Promise(() => undefined);
+      });
     }
     if (message === 'close') {
       clearInterval(sampler);
