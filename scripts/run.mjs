@@ -33,6 +33,10 @@ const commands = {
     await buildRunTree();
     return exec(process.execPath, ['--expose-gc', '.build/bench/index.js', ...args]);
   },
+  async 'bench:races'(args) {
+    await buildRunTree();
+    return exec(process.execPath, ['.build/bench/races/index.js', ...args]);
+  },
   async chaos(args) {
     await buildRunTree();
     return exec(process.execPath, ['.build/test/consistency/chaos/index.js', ...args]);
