@@ -1,4 +1,4 @@
-// npm run bench [-- --mariadb] [--rows N] [--only a,b] [--no-latency]
+// npm run bench [-- --mariadb] [--rows N] [--only a,b] [--no-latency] [--no-reads]
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -6,6 +6,7 @@ import { startMariadb, startMysql, startRedis } from '../test/support/servers';
 import type { RedisServer } from '../test/support/servers';
 import type { Job } from './job';
 import { measureLatency, measureLatencyWithoutBarrier } from './latency';
+import { benchReads } from './reads';
 import { prepareWorkload } from './workload';
 
 interface Result {
@@ -36,6 +37,7 @@ async function main(): Promise<void> {
       rows: { type: 'string', default: '250000' },
       only: { type: 'string' },
       'no-latency': { type: 'boolean' },
+      'no-reads': { type: 'boolean' },
     },
   });
   const [sql, redis] = await Promise.all([
@@ -75,6 +77,7 @@ async function main(): Promise<void> {
         'nestjs-cacheflow': await measureLatency(sql, redis),
       });
     }
+    if (!values['no-reads'] && !(await benchReads(sql, redis))) process.exitCode = 1;
   } finally {
     await Promise.all([sql.dispose(), redis.dispose()]);
   }
