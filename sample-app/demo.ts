@@ -51,7 +51,7 @@ class Demo {
     const cacheflow = this.app.get(CacheflowService);
     await cacheflow.caughtUp();
     if (options.check) {
-      const millis = await timeOneInvalidation(url, sql, redis);
+      const millis = await timeOneInvalidation(url, sql, redis, cacheflow);
       console.log(`The cached key was gone ${millis.toFixed(1)} ms after the change was committed.`);
       await rabbitmq;
       await retryConnected(cacheflow);

@@ -1,7 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { CacheflowService } from '../../lib';
 import type { RedisServer, SqlServer } from '../../test/support/servers';
-import { userKey } from '../users/user';
 import { Redis } from 'ioredis';
 
 const TIMEOUT_MILLIS = 10_000;
@@ -18,12 +17,13 @@ export async function timeOneInvalidation(
   url: string,
   sql: SqlServer,
   redisServer: RedisServer,
+  cacheflow: CacheflowService,
 ): Promise<number> {
   const redis = new Redis(redisServer.connectionOptions());
   try {
     const answer = await fetch(`${url}/users/${USER_ID}`);
     if (!answer.ok) throw new Error(`GET /users/${USER_ID} was answered with ${answer.status}`);
-    const key = userKey(USER_ID);
+    const key = cacheflow.keyOf('user.users', { id: USER_ID });
     if ((await redis.exists(key)) === 0) throw new Error(`Reading the user did not fill ${key}`);
 
     // This server handle has its own connection: the service does not see the statement.

@@ -18,8 +18,8 @@ export async function insertUsers(sql: SqlServer): Promise<void> {
 export async function useTheApp(app: INestApplication): Promise<void> {
   const users = app.get(UsersService);
   const settings = app.get(SettingsService);
-  await users.readThroughCache(1);
-  await users.readThroughCache(2);
+  await users.find(1);
+  await users.find(2);
   await settings.save(1, { theme: 'dark', newsletter: true });
   await settings.save(2, { theme: 'light', newsletter: false });
 }

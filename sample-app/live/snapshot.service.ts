@@ -3,9 +3,9 @@ import { Redis } from 'ioredis';
 import { CacheflowService, type CacheflowStatus, type DeadLetter } from '../../lib';
 import { AppConfig } from '../app.config';
 import { WelcomeMailListener } from '../mail/welcome-mail.listener';
-import { type Settings, settingsKey } from '../settings/settings';
+import type { Settings } from '../settings/settings';
 import { SettingsService } from '../settings/settings.service';
-import { type User, userKey } from '../users/user';
+import type { User } from '../users/user';
 import { UsersService } from '../users/users.service';
 import { DeadLettersService } from './dead-letters.service';
 
@@ -54,8 +54,15 @@ export class SnapshotService {
     ]);
     const greeted = new Set(this.mails.latest);
     return {
-      users: users.map((row) => ({ ...row, key: userKey(row.id), greeted: greeted.has(row.id) })),
-      settings: settings.map((row) => ({ ...row, key: settingsKey(row.user_id) })),
+      users: users.map((row) => ({
+        ...row,
+        key: this.cacheflow.keyOf('user.users', { id: row.id }),
+        greeted: greeted.has(row.id),
+      })),
+      settings: settings.map((row) => ({
+        ...row,
+        key: this.cacheflow.keyOf('user.settings', { user_id: row.user_id }),
+      })),
       entries,
       status: this.cacheflow.status(),
       deadLetters,

@@ -1,4 +1,4 @@
-import { Body, Controller, Get, Param, ParseIntPipe, Put } from '@nestjs/common';
+import { Body, Controller, Get, NotFoundException, Param, ParseIntPipe, Put } from '@nestjs/common';
 import { BodyPipe } from '../validation';
 import { type Settings, SETTINGS_FIELDS, type SettingsInput } from './settings';
 import { SettingsService } from './settings.service';
@@ -8,8 +8,10 @@ export class SettingsController {
   constructor(private readonly settings: SettingsService) {}
 
   @Get()
-  find(@Param('id', ParseIntPipe) id: number): Promise<Settings> {
-    return this.settings.find(id);
+  async find(@Param('id', ParseIntPipe) id: number): Promise<Settings> {
+    const settings = await this.settings.find(id);
+    if (!settings) throw new NotFoundException(`User ${id} has no settings`);
+    return settings;
   }
 
   @Put()

@@ -1,15 +1,14 @@
-import { Injectable, NotFoundException } from '@nestjs/common';
-import { Redis } from 'ioredis';
+import { Injectable } from '@nestjs/common';
+import { Cached } from '../../lib';
 import { DatabaseService } from '../database/database.service';
 import { UsersService } from '../users/users.service';
-import { type Settings, type SettingsInput, settingsKey } from './settings';
+import type { Settings, SettingsInput } from './settings';
 
-/** Settings in MySQL. Nothing here writes to Redis: the table is write-through, so cacheflow does. */
+/** Settings in MySQL, which cacheflow writes to Redis at each change: the table is write-through. */
 @Injectable()
 export class SettingsService {
   constructor(
     private readonly database: DatabaseService,
-    private readonly redis: Redis,
     private readonly users: UsersService,
   ) {}
 
@@ -18,14 +17,16 @@ export class SettingsService {
   }
 
   /**
-   * What Redis has, which is the row of the last change; a row that did not change since the service first
-   * started comes from the database.
-   *
-   * @throws NotFoundException
+   * What Redis has, which is the row of the last change; null where there is no row. The body runs for a row that
+   * did not change since the service first started. It selects all columns, as write-through stores all of them.
    */
-  async find(userId: number): Promise<Settings> {
-    const cached = await this.redis.get(settingsKey(userId));
-    return cached === null ? this.findInDatabase(userId) : (JSON.parse(cached) as Settings);
+  @Cached({ table: 'user.settings', ttlSeconds: 300 })
+  async find(userId: number): Promise<Settings | null> {
+    const [settings] = await this.database.select<Settings>(
+      'SELECT user_id, theme, newsletter FROM settings WHERE user_id = ?',
+      [userId],
+    );
+    return settings ?? null;
   }
 
   /** @throws NotFoundException when there is no such user */
@@ -36,15 +37,6 @@ export class SettingsService {
       theme,
       newsletter,
     ]);
-    return this.findInDatabase(userId);
-  }
-
-  private async findInDatabase(userId: number): Promise<Settings> {
-    const [settings] = await this.database.select<Settings>(
-      'SELECT user_id, theme, newsletter FROM settings WHERE user_id = ?',
-      [userId],
-    );
-    if (!settings) throw new NotFoundException(`User ${userId} has no settings`);
-    return settings;
+    return { user_id: userId, theme, newsletter: newsletter ? 1 : 0 };
   }
 }

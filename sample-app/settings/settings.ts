@@ -13,7 +13,3 @@ export interface SettingsInput {
 }
 
 export const SETTINGS_FIELDS = { theme: oneOf('light', 'dark'), newsletter: flag };
-
-export function settingsKey(userId: number): string {
-  return `user:settings:${userId}`;
-}

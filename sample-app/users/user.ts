@@ -11,8 +11,3 @@ export type UserInput = Omit<User, 'id'>;
 
 /** As long as the columns. */
 export const USER_FIELDS = { name: text(100), email: emailAddress(190) };
-
-/** The key that the library derives from the table by default: `<db>:<table>:<id>`. */
-export function userKey(id: number): string {
-  return `user:users:${id}`;
-}

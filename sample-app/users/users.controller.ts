@@ -13,7 +13,7 @@ import {
 } from '@nestjs/common';
 import { BodyPipe } from '../validation';
 import { type User, USER_FIELDS, type UserInput } from './user';
-import { UsersService } from './users.service';
+import { noUser, UsersService } from './users.service';
 
 @Controller('users')
 export class UsersController {
@@ -24,14 +24,18 @@ export class UsersController {
     return this.users.list();
   }
 
-  /** Says in X-Cache where the answer came from. */
+  /** Says in X-Cache whether this request had to ask the database. */
   @Get(':id')
   async findOne(
     @Param('id', ParseIntPipe) id: number,
     @Res({ passthrough: true }) response: ServerResponse,
   ): Promise<User> {
-    const { user, from } = await this.users.readThroughCache(id);
-    response.setHeader('X-Cache', from === 'cache' ? 'hit' : 'miss');
+    let found = 'hit';
+    const user = await this.users.find(id, () => {
+      found = 'miss';
+    });
+    response.setHeader('X-Cache', found);
+    if (!user) throw noUser(id);
     return user;
   }
 

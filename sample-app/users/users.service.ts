@@ -1,24 +1,14 @@
 import { ConflictException, Injectable, NotFoundException } from '@nestjs/common';
-import { Redis } from 'ioredis';
+import { Cached } from '../../lib';
 import { DatabaseService, isDuplicate } from '../database/database.service';
-import { type User, type UserInput, userKey } from './user';
+import type { User, UserInput } from './user';
 
-const CACHE_SECONDS = 300;
 const LIST_LIMIT = 100;
-
-/** A user, and where it was found. */
-export interface CachedUser {
-  user: User;
-  from: 'cache' | 'database';
-}
 
 /** Users in MySQL, read through Redis. Nothing here deletes a key: cacheflow does, whoever changed the row. */
 @Injectable()
 export class UsersService {
-  constructor(
-    private readonly database: DatabaseService,
-    private readonly redis: Redis,
-  ) {}
+  constructor(private readonly database: DatabaseService) {}
 
   /** The first users by id, from the database. */
   list(): Promise<User[]> {
@@ -26,18 +16,14 @@ export class UsersService {
   }
 
   /**
-   * Plain cache-aside. It has the race that every plain fill has: a row that changes between the SELECT and the
-   * SET leaves its old value behind, until the TTL or the next change. `CacheflowService.getOrLoad` closes it,
-   * by refusing the fill of a key that was invalidated meanwhile; it takes the place of this method's body.
+   * A user, or null where there is none, which is cached as well. The body runs only where Redis does not know.
    *
-   * @throws NotFoundException
+   * @param onMiss called then; the key is made of the id alone
    */
-  async readThroughCache(id: number): Promise<CachedUser> {
-    const cached = await this.redis.get(userKey(id));
-    if (cached !== null) return { user: JSON.parse(cached) as User, from: 'cache' };
-    const user = await this.findInDatabase(id);
-    await this.redis.set(userKey(id), JSON.stringify(user), 'EX', CACHE_SECONDS);
-    return { user, from: 'database' };
+  @Cached({ table: 'user.users', ttlSeconds: 300 })
+  async find(id: number, onMiss?: () => void): Promise<User | null> {
+    onMiss?.();
+    return this.select(id);
   }
 
   /** @throws ConflictException when another user has the email */
@@ -70,13 +56,18 @@ export class UsersService {
 
   /** @throws NotFoundException */
   async findInDatabase(id: number): Promise<User> {
-    const [user] = await this.database.select<User>('SELECT id, name, email FROM users WHERE id = ?', [id]);
+    const user = await this.select(id);
     if (!user) throw noUser(id);
     return user;
   }
+
+  private async select(id: number): Promise<User | null> {
+    const [user] = await this.database.select<User>('SELECT id, name, email FROM users WHERE id = ?', [id]);
+    return user ?? null;
+  }
 }
 
-function noUser(id: number): NotFoundException {
+export function noUser(id: number): NotFoundException {
   return new NotFoundException(`There is no user ${id}`);
 }
 
