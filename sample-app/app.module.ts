@@ -5,6 +5,8 @@ import { AppConfig } from './app.config';
 import { DatabaseModule } from './database/database.module';
 import { LiveModule } from './live/live.module';
 import { MailModule } from './mail/mail.module';
+import { RACED_TABLE } from './race/raced-rows.service';
+import { RaceModule } from './race/race.module';
 import { SettingsModule } from './settings/settings.module';
 import { UsersModule } from './users/users.module';
 
@@ -19,6 +21,7 @@ function cacheflowOptions(config: AppConfig, redis: Redis): CacheflowOptions {
     tables: [
       { db: 'user', table: 'users' },
       { db: 'user', table: 'settings', strategy: CacheStrategy.WriteThrough },
+      RACED_TABLE,
     ],
     retry: config.rabbitmq ? { ...ATTEMPTS, mq: config.rabbitmq } : ATTEMPTS,
   };
@@ -37,6 +40,7 @@ export class AppModule {
         SettingsModule,
         MailModule,
         LiveModule,
+        RaceModule,
       ],
       providers: [{ provide: AppConfig, useValue: config }],
       exports: [AppConfig],

@@ -15,6 +15,11 @@ const STATEMENTS = [
      theme ENUM('light', 'dark') NOT NULL DEFAULT 'light',
      newsletter BOOLEAN NOT NULL DEFAULT FALSE
    )`,
+  // Nothing but the page's race uses it.
+  `CREATE TABLE IF NOT EXISTS user.raced (
+     id INT UNSIGNED NOT NULL PRIMARY KEY,
+     version INT UNSIGNED NOT NULL
+   )`,
 ];
 
 /** Creates the database and the tables where they are missing. */

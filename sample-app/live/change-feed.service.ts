@@ -2,6 +2,7 @@ import { Injectable, type MessageEvent } from '@nestjs/common';
 import {
   concat,
   defer,
+  filter,
   from,
   map,
   merge,
@@ -12,6 +13,7 @@ import {
   timer,
 } from 'rxjs';
 import { CacheflowService, type ChangeEvent } from '../../lib';
+import { RACED_TABLE } from '../race/raced-rows.service';
 
 const KEPT = 100;
 /** Often enough that no proxy takes the connection for dead. */
@@ -32,7 +34,9 @@ export class ChangeFeedService {
   private readonly ended = new ReplaySubject<void>(1);
 
   constructor(cacheflow: CacheflowService) {
-    cacheflow.events$.subscribe({ next: (event) => this.push(event), complete: () => this.end() });
+    // The race changes hundreds of rows, which would drive all others out of sight.
+    const shown$ = cacheflow.events$.pipe(filter(({ table }) => table !== RACED_TABLE.table));
+    shown$.subscribe({ next: (event) => this.push(event), complete: () => this.end() });
   }
 
   /**
