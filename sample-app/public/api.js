@@ -21,6 +21,7 @@ export const api = {
   saveSettings: (id, fields) => call('PUT', `users/${id}/settings`, fields),
   renameFromOutside: (id, name) => call('POST', 'live/outsider', { id, name }),
   takeMemory: () => call('POST', 'live/memory'),
+  race: async () => (await call('POST', 'live/race')).json(),
   truncateUsers: () => call('POST', 'live/truncate'),
   requeue: (id) => call('POST', `live/dead-letters/${encodeURIComponent(id)}/requeue`),
   discard: (id) => call('DELETE', `live/dead-letters/${encodeURIComponent(id)}`),

@@ -2,7 +2,7 @@ import { api, attempt } from './api.js';
 import { $, make, notice, setState, setText } from './dom.js';
 import { makeRowList } from './row-list.js';
 
-/** What the library does behind the keys: retries, dead letters, waits, flushes; and two ways to make it work. */
+/** What the library does behind the keys: retries, dead letters, waits, flushes, reads; and two ways to make it work. */
 export function makeEngine({ refresh }) {
   async function run(action, done) {
     if (await attempt(action)) notice(done);
@@ -42,7 +42,7 @@ export function makeEngine({ refresh }) {
 
   return {
     update({ status, deadLetters }) {
-      const { retry, barrier, flushing } = status;
+      const { retry, barrier, flushing, cache } = status;
       setState($('retry-state'), retry.state);
       for (const name of ['parked', 'retried', 'deadLettered']) {
         setText($(name), retry[name].toLocaleString('en'));
@@ -50,6 +50,10 @@ export function makeEngine({ refresh }) {
       setText($('barrier'), barrier.waitingSince ? `${Date.now() - barrier.waitingSince} ms` : 'no');
       setText($('flushing'), flushing?.of ?? 'no');
       $('flushing').title = flushing ? `${flushing.removed} keys so far` : '';
+      for (const name of ['hits', 'misses', 'loads', 'fills', 'refusedFills']) {
+        setText($(name), cache[name].toLocaleString('en'));
+      }
+      setText($('bypassed'), cache.bypassedSince ? `${Date.now() - cache.bypassedSince} ms` : 'no');
       letters.update(deadLetters.map((letter) => ({ key: letter.id, letter })));
       const isAway = retry.state === 'connecting' || retry.state === 'blocked';
       setText($('letters-empty'), deadLetters.length > 0 ? '' : isAway ? ': out of reach' : ': none');

@@ -3,6 +3,7 @@ import { makeEngine } from './engine.js';
 import { makeFeed } from './feed.js';
 import { makeOtherKeys } from './other-keys.js';
 import { makeOutside } from './outside.js';
+import { makeRace } from './race.js';
 import { makeSettings } from './settings.js';
 import { showStatus, showUnreachable } from './status.js';
 import { makeUsers } from './users.js';
@@ -20,6 +21,7 @@ const others = makeOtherKeys();
 const outside = makeOutside(hands);
 const engine = makeEngine(hands);
 const feed = makeFeed();
+makeRace(hands);
 
 let looking = false;
 let again = false;
