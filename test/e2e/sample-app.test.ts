@@ -9,6 +9,7 @@ import { createSchema } from '../../sample-app/database/schema';
 import { createBinlogReader } from '../../sample-app/demo/servers';
 import { WelcomeMailListener } from '../../sample-app/mail/welcome-mail.listener';
 import type { Snapshot } from '../../sample-app/live/snapshot.service';
+import type { RaceResult } from '../../sample-app/race/race.service';
 import type { RabbitMqServer, RedisServer, SqlServer } from '../support/servers';
 import { startMariadb, startMysql, startRabbitmq, startRedis } from '../support/servers';
 import { waitFor } from '../support/wait-for';
@@ -22,6 +23,7 @@ describe.each([
   let redisServer: RedisServer;
   let rabbitmq: RabbitMqServer;
   let redis: Redis;
+  let config: AppConfig;
   let app: NestExpressApplication;
   let cacheflow: CacheflowService;
   let url: string;
@@ -33,7 +35,7 @@ describe.each([
     const replication = await createBinlogReader(sql);
     const redisAddress = { host: '127.0.0.1', port: redisServer.port };
     const { url: rabbitmqUrl } = rabbitmq;
-    const config = new AppConfig(sql.connectionOptions(), replication, redisAddress, { url: rabbitmqUrl });
+    config = new AppConfig(sql.connectionOptions(), replication, redisAddress, { url: rabbitmqUrl });
     app = await createApp(config, { logLevels: ['fatal', 'error', 'warn'] });
     await app.listen(0, '127.0.0.1');
     url = await app.getUrl();
@@ -48,6 +50,8 @@ describe.each([
   beforeEach(async () => {
     await sql.query('DELETE FROM user.settings; DELETE FROM user.users');
     await cacheflow.caughtUp();
+    // Those that say that there is no such row.
+    await cacheflow.invalidate(...(await redis.keys('user:*')));
   });
 
   function send(method: string, path: string, body?: unknown): Promise<Response> {
@@ -64,9 +68,9 @@ describe.each([
     return ((await answer.json()) as { id: number }).id;
   }
 
-  async function read(path: string): Promise<{ from: string | null; body: unknown }> {
+  async function read(path: string): Promise<{ from: string | null; status: number; body: unknown }> {
     const answer = await send('GET', path);
-    return { from: answer.headers.get('x-cache'), body: await answer.json() };
+    return { from: answer.headers.get('x-cache'), status: answer.status, body: await answer.json() };
   }
 
   it('forgets a cached user whom somebody changes directly in the database', async () => {
@@ -81,6 +85,7 @@ describe.each([
     expect(await redis.exists(`user:users:${id}`)).toBe(0);
     expect(await read(`/users/${id}`)).toEqual({
       from: 'miss',
+      status: 200,
       body: { id, name: 'Ada King', email: 'ada@example.org' },
     });
   });
@@ -96,8 +101,8 @@ describe.each([
 
     expect((await send('DELETE', `/users/${id}`)).status).toBe(204);
     await cacheflow.caughtUp();
-    expect((await send('GET', `/users/${id}`)).status).toBe(404);
     expect(await redis.keys('user:*')).toEqual([]);
+    expect((await send('GET', `/users/${id}`)).status).toBe(404);
   });
 
   it('finds settings in Redis that nobody put there', async () => {
@@ -113,6 +118,31 @@ describe.each([
     await sql.query('UPDATE user.settings SET newsletter = 0 WHERE user_id = ?', [id]);
     await cacheflow.caughtUp();
     expect((await read(`/users/${id}/settings`)).body).toEqual({ user_id: id, theme: 'dark', newsletter: 0 });
+  });
+
+  it('remembers that there is no such user, until somebody inserts the row', async () => {
+    expect(await read('/users/4713')).toMatchObject({ from: 'miss', status: 404 });
+    expect(await read('/users/4713')).toMatchObject({ from: 'hit', status: 404 });
+
+    await sql.query("INSERT INTO user.users (id, name, email) VALUES (4713, 'John', 'john@example.org')");
+    await cacheflow.caughtUp();
+    expect(await read('/users/4713')).toMatchObject({ from: 'miss', status: 200, body: { name: 'John' } });
+    expect(await read('/users/4713')).toMatchObject({ from: 'hit', status: 200, body: { name: 'John' } });
+  });
+
+  it('gives the same settings whether write-through, a reader or nobody has put them into Redis', async () => {
+    const id = await createUser('Margaret');
+    const path = `/users/${id}/settings`;
+    expect((await read(path)).status).toBe(404);
+    await send('PUT', path, { theme: 'light', newsletter: true });
+    await cacheflow.caughtUp();
+    const written = (await read(path)).body;
+    expect(written).toEqual({ user_id: id, theme: 'light', newsletter: 1 });
+
+    await redis.unlink(`user:settings:${id}`);
+    expect((await read(path)).body).toEqual(written);
+    expect(await redis.ttl(`user:settings:${id}`)).toBeGreaterThan(0);
+    expect((await read(path)).body).toEqual(written);
   });
 
   it('greets a user whom somebody inserts directly into the database', async () => {
@@ -259,6 +289,36 @@ describe.each([
     await cacheflow.caughtUp();
     expect(await redis.keys('user:users:*')).toEqual([]);
     expect((await snapshot()).users).toMatchObject([{ id, name: 'Annie' }]);
+  });
+
+  it('runs one race at a time, in which readers with leases leave nothing stale', async () => {
+    const answers = await Promise.all([send('POST', '/live/race'), send('POST', '/live/race')]);
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, 409]);
+    const { plain, leased } = (await answers.find(({ ok }) => ok)!.json()) as RaceResult;
+
+    expect(leased).toMatchObject({ stale: 0, reads: plain.reads, writes: plain.writes });
+    expect(leased.keys).not.toContain('stale');
+    // Otherwise nobody would have raced.
+    expect(leased.refusedFills).toBeGreaterThan(0);
+    // By hand it is a matter of luck.
+    expect(plain.stale).toBe(plain.keys.filter((state) => state === 'stale').length);
+    expect(plain.keys).toHaveLength(leased.keys.length);
+    // The race leaves nothing behind, and does not fill the page.
+    expect(await redis.keys('race:*')).toEqual([]);
+  });
+
+  it('ends in the middle of a race', async () => {
+    const second = await createApp(config, { logLevels: ['fatal', 'error', 'warn'] });
+    await second.listen(0, '127.0.0.1');
+    const race = fetch(`${await second.getUrl()}/live/race`, { method: 'POST' });
+    const outcome = race.then(
+      ({ status }) => status,
+      () => 'cut off',
+    );
+    await waitFor(async () => (await redis.keys('race:*')).length > 0, { message: 'the race' });
+    await second.close();
+    expect([503, 'cut off']).toContain(await outcome);
+    expect(await redis.keys('race:*')).toEqual([]);
   });
 });
 
