@@ -13,7 +13,6 @@ import { forgetKeys } from './redis/forget-keys';
 import { RedisConnection } from './redis/redis-connection';
 import type { DeadLetters } from './retry/dead-letters';
 import { RetryService } from './retry/retry.service';
-import type { Row } from './events/change-event';
 import { TableKeys } from './strategy/table-keys';
 
 const CAUGHT_UP_TIMEOUT_MILLIS = 10_000;
@@ -105,7 +104,7 @@ export class CacheflowService {
    * @throws KeyUnknownError when the table is not watched, columns are missing, or a default key needs a look at the
    * source, which was not reached yet
    */
-  keyOf(table: string, row: Row): string {
+  keyOf(table: string, row: object): string {
     return this.tableKeys.keyOf(table, row);
   }
 

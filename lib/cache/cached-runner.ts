@@ -14,7 +14,7 @@ export interface CachedCall {
   readonly options: CachedOptions<Arguments>;
   readonly args: Arguments;
   /** The values of columns where they are no arguments. */
-  valueOf?(column: string): unknown;
+  columnValue?(column: string): unknown;
   /** See {@link Objection}. */
   readonly objection?: Objection;
   proceed(): Promise<unknown>;
@@ -62,15 +62,16 @@ export class CachedRunner {
   /** Undefined while nobody knows the columns of the key, because the source was not reached yet. */
   private async rowOf(
     options: CachedByTable<Arguments>,
-    { args, valueOf }: CachedCall,
+    { args, columnValue }: CachedCall,
   ): Promise<object | undefined> {
     if (options.row) return options.row(...args);
     const columns = columnsBy(options) ?? (await this.tableKeys.columnsOf(options.table));
     if (!columns) return undefined;
     const [first] = args;
-    if (!valueOf && isRowWith(first, columns))
+    if (!columnValue && isRowWith(first, columns))
       return Object.fromEntries(columns.map((column) => [column, first[column]]));
-    const value = (column: string, index: number): unknown => (valueOf ? valueOf(column) : args[index]);
+    const value = (column: string, index: number): unknown =>
+      columnValue ? columnValue(column) : args[index];
     const row = Object.fromEntries(columns.map((column, index) => [column, value(column, index)]));
     const wrong = columns.filter((column) => isNoValue(row[column]));
     if (wrong.length === 0) return row;

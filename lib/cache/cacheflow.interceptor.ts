@@ -27,7 +27,7 @@ export class CacheflowInterceptor implements NestInterceptor {
       runner.run({
         options: metadata.options,
         args: [request],
-        valueOf: (column) => request.params[column],
+        columnValue: (column) => request.params[column],
         // What the handler sends by itself is not there to be sent again.
         objection: (value) => (value === undefined || value instanceof StreamableFile ? '' : undefined),
         proceed: () => lastValueFrom(next.handle(), { defaultValue: undefined }),

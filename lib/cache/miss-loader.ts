@@ -180,7 +180,8 @@ export class MissLoader {
     for (const [index, key] of keys.entries()) {
       const isFill = uses[index]?.fill !== undefined;
       const isKept = kept?.has(key) ?? false;
-      if (isFill) this.counters[isKept ? 'fills' : 'refusedFills']++;
+      // Redis that does not answer has not refused.
+      if (isFill && kept) this.counters[isKept ? 'fills' : 'refusedFills']++;
       land(key, loaded[index] as Loaded, isKept);
     }
   }

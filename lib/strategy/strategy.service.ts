@@ -201,8 +201,8 @@ export class StrategyService {
   private async flush({ table, position }: TableFlush, signal: AbortSignal): Promise<void> {
     const version = this.versions.of(position);
     const scope = { schema: table?.schema, table: table?.table };
-    // Its columns may be others now.
-    if (table) this.tableKeys.forget({ schema: table.schema, table: table.table });
+    // Before the keys go, so that no reader makes one of the old form afterwards.
+    if (table) await this.tableKeys.refresh({ schema: table.schema, table: table.table });
     // A parked value may be one of those that are gone now.
     this.pending.supersedeAll();
     const refusal = await this.flusher.flush(scope, version, signal);

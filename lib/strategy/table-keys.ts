@@ -35,15 +35,26 @@ export class TableKeys {
     this.shapes.set(nameOf(shape), shape);
   }
 
-  /** A table, or all of a database, may look another way now: default keys are made anew of what the source says. */
-  forget({ schema, table }: { readonly schema: string; readonly table: string | undefined }): void {
-    for (const [name, shape] of this.shapes) {
-      const isMeant =
-        table === undefined ? isSame(shape.schema, schema) : isSame(name, nameOf({ schema, table }));
-      if (!isMeant) continue;
-      this.shapes.delete(name);
-      void this.ask(shape);
-    }
+  /**
+   * A table, or all of a database, may look another way now. Resolves when that is known, or nothing is: never rejects.
+   */
+  async refresh({
+    schema,
+    table,
+  }: {
+    readonly schema: string;
+    readonly table: string | undefined;
+  }): Promise<void> {
+    const meant = [...this.shapes.values()].filter((shape) =>
+      table === undefined ? isSame(shape.schema, schema) : isSame(nameOf(shape), nameOf({ schema, table })),
+    );
+    await Promise.all(
+      meant.map(async (shape) => {
+        await this.ask(shape);
+        // No answer: it is asked again when a key is needed, and keys of the old form are no longer made.
+        if (this.shapes.get(nameOf(shape)) === shape) this.shapes.delete(nameOf(shape));
+      }),
+    );
   }
 
   /** See `CacheflowService.keyOf`. @throws KeyUnknownError */

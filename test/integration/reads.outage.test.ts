@@ -67,9 +67,8 @@ describeEachSql('a reader', { schema }, (stage) => {
     await held.hasRead;
     await stage.redisServer.kill();
     const began = performance.now();
-    await app.cacheflow.getOrLoad(KEY, user);
     for (let count = 0; count < 20; count++) {
-      expect((await app.cacheflow.getOrLoad(KEY, user))?.name).toBe('old');
+      expect((await app.cacheflow.getOrLoad(`${KEY}0`, user))?.name).toBe('old');
     }
     expect(performance.now() - began).toBeLessThan(3_000);
     await rename('new');
