@@ -278,7 +278,7 @@ export class BinlogSource {
     for (const table of bounded(reached)) {
       const name = table ? `${table.schema}.${table.table ?? '*'}` : 'all watched tables';
       this.sink.note(`${effect.statement} at ${formatPosition(position)}: all keys of ${name} are removed`);
-      this.transaction.add({ kind: 'flush', table, position });
+      this.transaction.add({ kind: 'flush', table, position, redefined: true });
     }
   }
 

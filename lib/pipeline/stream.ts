@@ -50,6 +50,8 @@ export interface TableFlush {
   /** Undefined: any watched table may have changed; with no `table` in it, any of that database. */
   readonly table: { readonly schema: string; readonly table: string | undefined } | undefined;
   readonly position: { readonly file: string; readonly offset: number };
+  /** The table may have other columns now. */
+  readonly redefined?: boolean;
 }
 
 export type StreamItem = RowChange | TableFlush;

@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { canHaveRecord, recordKey } from './record';
 import { RedisConnection } from './redis-connection';
 import { RedisGate, RedisHangsUpError } from './redis-gate';
 import type { CacheWrites, WriteOutcome } from './redis-writer';
@@ -26,6 +27,19 @@ export class CacheWriter {
   async round(writes: CacheWrites, signal: AbortSignal): Promise<Refusals> {
     const refusals = await this.send(writes, signal);
     return refusals.size === 0 ? refusals : this.eachAlone(writes, refusals, signal);
+  }
+
+  /**
+   * Makes the leases of keys worth nothing, before somebody else writes to them. Waits while Redis is away; resolves with
+   * whether it allowed that.
+   *
+   * @throws RedisRewoundError when Redis has lost earlier writes
+   */
+  async endLeases(keys: readonly string[], signal: AbortSignal): Promise<boolean> {
+    const { client } = this.redis;
+    const prefix = client.options.keyPrefix ?? '';
+    const removals = keys.filter((key) => canHaveRecord(client, key)).map((key) => recordKey(key, prefix));
+    return (await this.round({ removals }, signal)).size === 0;
   }
 
   private async send(writes: CacheWrites, signal: AbortSignal): Promise<Refusals> {

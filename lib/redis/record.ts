@@ -1,6 +1,5 @@
 import type { RedisClient } from './redis-client';
 import { isCluster } from './redis-client';
-import { isTag } from './tag';
 
 /**
  * What stands beside a key, in the record: first the version of the last change that write-through applied to the key,
@@ -59,7 +58,8 @@ export function withRecords(client: RedisClient, keys: readonly string[]): strin
   const all: string[] = [];
   for (const key of keys) {
     all.push(key);
-    if (!isTag(key) && canHaveRecord(client, key)) all.push(recordKey(key, prefix));
+    // Tags and records have none of their own.
+    if (!key.startsWith('cf:') && canHaveRecord(client, key)) all.push(recordKey(key, prefix));
   }
   return all;
 }

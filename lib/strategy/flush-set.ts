@@ -7,10 +7,13 @@ export class FlushSet {
   /** Flushes are added in the order of the stream. */
   add(flush: TableFlush): void {
     const ofAll = this.flushes.get('*');
+    const name = ofAll || !flush.table ? '*' : `${flush.table.schema}\0${flush.table.table ?? ''}`;
+    const before = flush.table ? [this.flushes.get(name)] : [...this.flushes.values()];
+    const redefined = [flush, ...before].some((each) => each?.redefined);
     if (!flush.table) this.flushes.clear();
     // Its place counts: what the batch wrote before it has to go as well.
-    if (ofAll || !flush.table) this.flushes.set('*', { ...flush, table: undefined });
-    else this.flushes.set(`${flush.table.schema}\0${flush.table.table ?? ''}`, flush);
+    const merged = name === '*' ? { ...flush, table: undefined } : flush;
+    this.flushes.set(name, redefined ? { ...merged, redefined } : merged);
   }
 
   [Symbol.iterator](): Iterator<TableFlush> {

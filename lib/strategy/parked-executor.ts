@@ -72,9 +72,11 @@ export class ParkedExecutor {
     const isUnknown = keys.some((key) => this.pending.stateOf(key, version) === 'unknown');
     const isWanted = attempts === 0;
     if (rule && (isLatest() || (isUnknown && isWanted))) {
+      // What a reader has loaded before may not be put over what the strategy writes.
+      const leasesEnded = await this.writer.endLeases(keys, signal);
       try {
         await this.custom.run(rule, event, { keys, ttlSeconds: rule.ttlSeconds });
-        if (isLatest()) {
+        if (isLatest() && leasesEnded) {
           for (const key of keys) this.pending.done(key, version);
           return { done: true };
         }

@@ -14,6 +14,7 @@ import { Versions } from '../redis/version';
 import type { VersionedWrite, WriteRefusal } from '../redis/versioned-write';
 import type { ParkedCommand, ParkedWork, RetryResult } from '../retry/parked-command';
 import { RetryService } from '../retry/retry.service';
+import { untilAborted } from '../support/abort';
 import { eachLimited } from '../support/each-limited';
 import { TimeSlice } from '../support/time-slice';
 import type { CustomChange } from './change-planner';
@@ -137,12 +138,14 @@ export class StrategyService {
     return this.executor.execute(command, signal);
   }
 
-  /** Whether the table's own strategy did it. A failure is reported and parked, in its place in the stream. */
+  /** Whether the table's own strategy did it, so that the keys may stay. A failure is reported and parked, in its place in the stream. */
   private async callStrategy({ change, rule, keys }: CustomChange, signal: AbortSignal): Promise<boolean> {
     const event = toChangeEvent(change);
+    // What a reader has loaded before may not be put over what the strategy writes.
+    const leasesEnded = await this.writer.endLeases(keys, signal);
     try {
       await this.custom.run(rule, event, { keys, ttlSeconds: rule.ttlSeconds });
-      return true;
+      return leasesEnded;
     } catch (cause) {
       const reason = errorKind(cause);
       this.errors.report(
@@ -198,11 +201,11 @@ export class StrategyService {
     return { kind: 'set', key, value: write.value, ttlSeconds: write.ttlSeconds, version };
   }
 
-  private async flush({ table, position }: TableFlush, signal: AbortSignal): Promise<void> {
+  private async flush({ table, position, redefined }: TableFlush, signal: AbortSignal): Promise<void> {
     const version = this.versions.of(position);
     const scope = { schema: table?.schema, table: table?.table };
     // Before the keys go, so that no reader makes one of the old form afterwards.
-    if (table) await this.tableKeys.refresh({ schema: table.schema, table: table.table });
+    if (redefined) await untilAborted(this.tableKeys.refresh(table), signal);
     // A parked value may be one of those that are gone now.
     this.pending.supersedeAll();
     const refusal = await this.flusher.flush(scope, version, signal);

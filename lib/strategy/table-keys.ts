@@ -32,22 +32,24 @@ export class TableKeys {
 
   /** What a table looks like now. */
   learn(shape: TableShape): void {
-    this.shapes.set(nameOf(shape), shape);
+    const rule = this.config.rules.find(shape.schema, shape.table);
+    if (rule && needsShape(rule)) this.shapes.set(nameOf(shape), shape);
   }
 
   /**
-   * A table, or all of a database, may look another way now. Resolves when that is known, or nothing is: never rejects.
+   * A table, all of a database, or any may look another way now. Resolves when that is known, or nothing is: never
+   * rejects.
    */
-  async refresh({
-    schema,
-    table,
-  }: {
-    readonly schema: string;
-    readonly table: string | undefined;
-  }): Promise<void> {
-    const meant = [...this.shapes.values()].filter((shape) =>
-      table === undefined ? isSame(shape.schema, schema) : isSame(nameOf(shape), nameOf({ schema, table })),
-    );
+  async refresh(
+    changed: { readonly schema: string; readonly table: string | undefined } | undefined,
+  ): Promise<void> {
+    const meant = [...this.shapes.values()].filter((shape) => {
+      if (changed === undefined) return true;
+      const { schema, table } = changed;
+      return table === undefined
+        ? isSame(shape.schema, schema)
+        : isSame(nameOf(shape), nameOf({ schema, table }));
+    });
     await Promise.all(
       meant.map(async (shape) => {
         await this.ask(shape);
@@ -127,9 +129,8 @@ export class TableKeys {
   /** Undefined for a key function, and where the columns have to be known and are not. */
   private formsOf(name: TableName, rule: TableRule): readonly KeyForm[] | undefined {
     const known = this.shapes.get(nameOf(name));
-    const needsShape = rule.key.kind === 'default' && rule.key.fields === undefined;
     if (known === undefined) {
-      if (needsShape) return undefined;
+      if (needsShape(rule)) return undefined;
       const fields = rule.key.kind === 'default' ? (rule.key.fields ?? []) : [];
       return keyForms(rule, { ...name, columns: fields, primaryKey: [] });
     }
@@ -164,6 +165,11 @@ export class TableKeys {
     await question;
     asked.delete(full);
   }
+}
+
+/** Whether the key depends on what columns the table has. */
+function needsShape({ key }: TableRule): boolean {
+  return key.kind === 'default' && key.fields === undefined;
 }
 
 function nameOf({ schema, table }: TableName): string {

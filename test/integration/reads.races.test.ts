@@ -1,6 +1,6 @@
 import { createConnection } from 'mysql2/promise';
 import { expect, it } from 'vitest';
-import type { CacheflowService, ReadOptions } from '../../lib';
+import type { CacheflowService, ChangeEvent, ReadOptions, TableStrategy } from '../../lib';
 import { describeEachSql } from '../support/each-sql';
 import type { Stage } from '../support/each-sql';
 import { HeldLoad } from '../support/held-load';
@@ -263,6 +263,48 @@ describeEachSql('a read that races a change', { schema }, (stage) => {
     await name('settings', 'new');
     await cacheflow.caughtUp();
     expect(await cached(stage, WRITTEN)).toBe('new');
+  });
+
+  it('ends the lease of a written key with its time, and with invalidate(), though its version stays', async () => {
+    const [cacheflow, second] = [await begin(), await other()];
+    await stage.redis.del(WRITTEN);
+    const slow = new HeldLoad(setting);
+    const slowRead = cacheflow.getOrLoad(WRITTEN, slow.load, { leaseMillis: 50 });
+    await slow.hasRead;
+    const next = new HeldLoad(setting);
+    const nextRead = second.getOrLoad(WRITTEN, next.load, { waitMillis: 20_000 });
+    await next.hasRead;
+    await second.invalidate(WRITTEN);
+    next.release();
+    slow.release();
+    await Promise.all([slowRead, nextRead]);
+    expect(await stage.redis.exists(WRITTEN)).toBe(0);
+    expect(cacheflow.status().cache).toMatchObject({ fills: 0, refusedFills: 1 });
+    expect(second.status().cache).toMatchObject({ fills: 0, refusedFills: 1, unleased: 0 });
+  });
+
+  it('does not fill over what a strategy of the app has written', async () => {
+    class Writes implements TableStrategy<Named> {
+      readonly redis = stage.redis;
+      onInsert = (event: ChangeEvent<Named>): Promise<void> => this.write(event);
+      onUpdate = (event: ChangeEvent<Named>): Promise<void> => this.write(event);
+      onDelete = (): void => undefined;
+      private async write({ after }: ChangeEvent<Named>): Promise<void> {
+        await this.redis.set(KEY, JSON.stringify(after));
+      }
+    }
+    await name('users', 'old');
+    const { cacheflow } = await stage.app({
+      tables: [{ db: 'app', table: 'users', strategy: Writes }],
+    });
+    const held = new HeldLoad(user);
+    const read = cacheflow.getOrLoad(KEY, held.load);
+    await held.hasRead;
+    await name('users', 'new');
+    await cacheflow.caughtUp();
+    held.release();
+    await read;
+    expect(await cached(stage, KEY)).toBe('new');
   });
 
   it('forgets that there was nothing when a row is inserted', async () => {
