@@ -9,6 +9,8 @@ import type {
 } from './cacheflow.options';
 import { OptionCheck, isObject } from './config/option-check';
 import { resolveGroup } from './config/option-group';
+import type { ResolvedAuditOptions } from './config/resolve-audit';
+import { resolveAudit } from './config/resolve-audit';
 import { resolveBarrier } from './config/resolve-barrier';
 import type { ResolvedCacheOptions } from './config/resolve-cache';
 import { resolveCache } from './config/resolve-cache';
@@ -40,6 +42,8 @@ export interface CacheflowConfig {
   readonly handlers: ResolvedHandlerOptions;
   readonly reconnect: Required<ReconnectOptions>;
   readonly retry: ResolvedRetryOptions;
+  /** Undefined: nothing is audited. */
+  readonly audit: ResolvedAuditOptions | undefined;
   readonly watchdogMillis: number;
   readonly shutdownTimeoutMillis: number;
   /** What is wrong with the options; the start fails with all of it, and with what the server adds. */
@@ -60,6 +64,7 @@ const OPTION_NAMES: Record<keyof CacheflowOptions, true> = {
   handlers: true,
   reconnect: true,
   retry: true,
+  audit: true,
   watchdogMillis: true,
   shutdownTimeoutMillis: true,
 };
@@ -101,6 +106,7 @@ export function resolveConfig(options: CacheflowOptions): CacheflowConfig {
     handlers,
     reconnect,
     retry: resolveRetry(check, given.retry),
+    audit: resolveAudit(check, given.audit),
     watchdogMillis,
     shutdownTimeoutMillis,
     faults: check.faults,

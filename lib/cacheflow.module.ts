@@ -1,6 +1,7 @@
 import type { DynamicModule, InjectionToken, Provider } from '@nestjs/common';
 import { Module } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
+import { Auditor } from './audit/auditor';
 import { BinlogService } from './binlog/binlog.service';
 import { CacheReader } from './cache/cache-reader';
 import { CachedRunner, cachedRunnerToken } from './cache/cached-runner';
@@ -89,6 +90,7 @@ function assemble(definition: DynamicModule, extras: CacheflowExtras | undefined
       CachedRunner,
       { provide: cachedRunnerToken(name), useExisting: CachedRunner },
       CachedExplorer,
+      Auditor,
       BinlogService,
       service(token),
     ],

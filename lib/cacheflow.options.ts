@@ -4,6 +4,7 @@ import type { ConnectionOptions } from 'mysql2';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import type { CacheSerializer } from './cache/cache-serializer';
 import type { CheckpointStore } from './checkpoint/checkpoint.store';
+import type { Row } from './events/change-event';
 import type { InvalidatesFunction, KeyFunction, TableStrategy } from './strategy/table-strategy';
 
 /** How the cache of a table is kept right. */
@@ -119,6 +120,19 @@ export interface TableOptions {
   match?: string | string[];
   /** Time to live of written values, in seconds. @defaultValue none: they stay until changed or deleted */
   ttlSeconds?: number;
+  /** How cached values of the table are compared with its rows, by `audit` and by `npx nestjs-cacheflow verify`. */
+  audit?: TableAuditOptions;
+}
+
+/** How a table's cached values are compared with its rows. */
+export interface TableAuditOptions {
+  /**
+   * Decides instead of the library, which for cache-aside compares those properties of the cached object that have the
+   * name of a column. It is given what is cached (parsed; as text where it cannot be), a row that has the key, and the
+   * key; undefined means that the two cannot be compared, and so does a throw. It is not asked about a cached `null`
+   * or value where no row has the key: such a null is right, such a value is wrong.
+   */
+  compare(cached: unknown, row: Row, key: string): boolean | undefined;
 }
 
 /** How values are read through the cache (`getOrLoad`, `@Cached`), and what is stored. */
@@ -220,6 +234,22 @@ export interface RetryOptions {
   mq?: RetryBrokerOptions;
 }
 
+/** Checks a sample of the changes again after they were applied: whether what is cached is what the source holds. */
+export interface AuditOptions {
+  /** The share of the changes that is checked, from 0 to 1. @defaultValue `0.01` */
+  sample?: number;
+  /**
+   * When a change is looked at again: times after it was applied, in milliseconds.
+   *
+   * @defaultValue `[1000, 10000, 60000]`
+   */
+  horizonsMillis?: number[];
+  /** Remove the keys of wrong values. Faults are reported either way. @defaultValue `false` */
+  repair?: boolean;
+  /** Changes that wait for their checks at most; what does not fit is counted as skipped. @defaultValue `1000` */
+  maxPending?: number;
+}
+
 /** The options of `CacheflowModule.forRoot`. */
 export interface CacheflowOptions {
   /** The source whose binlog is read. */
@@ -264,6 +294,8 @@ export interface CacheflowOptions {
   reconnect?: ReconnectOptions;
   /** How often a command that failed is tried again, and where it waits meanwhile. */
   retry?: RetryOptions;
+  /** Looks at a sample of the changes again; `{}` for the defaults. @defaultValue none: nothing is looked at */
+  audit?: AuditOptions;
   /** Silence on the replication connection after which the source is asked for its position. @defaultValue `15000` */
   watchdogMillis?: number;
   /** How long a shutdown may take to finish the batch in hand. @defaultValue `10000` */

@@ -1,3 +1,4 @@
+export type { AuditHorizon, AuditStatus } from './audit/audit-status';
 export { BinlogService } from './binlog/binlog.service';
 export type { BinlogPosition, ChangePosition } from './binlog/position';
 export type { CacheflowCounters, CacheflowStatus, Lag, TailState } from './binlog/tail-status';
@@ -13,6 +14,7 @@ export type { ReadOptions } from './cache/read-options';
 export { CacheflowModule } from './cacheflow.module';
 export { CacheStrategy, tables } from './cacheflow.options';
 export type {
+  AuditOptions,
   BarrierOptions,
   CacheOptions,
   CacheflowAsyncOptions,
@@ -29,10 +31,12 @@ export type {
   RetryBrokerOptions,
   RetryOptions,
   StartAt,
+  TableAuditOptions,
   TableOptions,
 } from './cacheflow.options';
 export { CacheflowService } from './cacheflow.service';
 export type { Checkpoint, CheckpointStore } from './checkpoint/checkpoint.store';
+export { AuditFaultError } from './errors/audit.errors';
 export { CacheflowError } from './errors/cacheflow.error';
 export type { CacheflowErrorCode } from './errors/cacheflow.error';
 export {

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import type { OnApplicationBootstrap, OnModuleDestroy, OnModuleInit } from '@nestjs/common';
 import { Inject, Injectable } from '@nestjs/common';
+import { Auditor } from '../audit/auditor';
 import type { CacheflowConfig } from '../cacheflow.config';
 import { CACHEFLOW_CONFIG, CACHEFLOW_NAME } from '../cacheflow.constants';
 import { CacheReader } from '../cache/cache-reader';
@@ -76,6 +77,7 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
     @Inject(CacheReader) private readonly reader: CacheReader,
     @Inject(Freshness) private readonly freshness: Freshness,
     @Inject(CachedExplorer) private readonly cached: CachedExplorer,
+    @Inject(Auditor) private readonly auditor: Auditor,
     @Inject(ErrorReporter) private readonly errors: ErrorReporter,
   ) {}
 
@@ -131,6 +133,10 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
     );
     machinery.tail.start();
     machinery.watermark.start();
+    this.auditor.start({
+      isStreaming: () => machinery.tail.state === 'streaming',
+      caughtUp: (timeoutMillis) => this.caughtUp(timeoutMillis),
+    });
   }
 
   /** Stops reading, finishes the batch and the handlers in hand, saves the checkpoint, closes what is ours. */
@@ -148,6 +154,7 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
       );
       try {
         await untilAborted(machinery.watermark.stop(), machinery.cutOff.signal);
+        await untilAborted(this.auditor.stop(), machinery.cutOff.signal);
         await untilAborted(machinery.tail.stop(), machinery.cutOff.signal);
         machinery.queue.close();
         machinery.pipeline.resume();
@@ -190,6 +197,7 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
       pendingHandlers: this.events.pendingHandlers,
       cache: this.reader.status,
       retry: { state: this.retry.state, ...this.retry.counters },
+      audit: this.auditor.status,
       counters: {
         changes: tail?.rowsRead ?? 0,
         ...this.strategy.counters,
@@ -290,6 +298,7 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
       keeper,
       position,
       cutOff.signal,
+      (items) => this.auditor.sample(items),
     );
     this.tableKeys.use((table) => tail.describe(table));
     this.freshness.follow(() => position.value?.gtidSet);

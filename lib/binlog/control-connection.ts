@@ -36,8 +36,19 @@ export async function resolvePassword(password: PasswordSource | undefined): Pro
   }
 }
 
+/** How mysql2 is to read values; as text wherever digits could be lost, unless told otherwise. */
+export type ValueReading = Pick<
+  ConnectionOptions,
+  'timezone' | 'dateStrings' | 'decimalNumbers' | 'supportBigNumbers' | 'bigNumberStrings' | 'jsonStrings'
+>;
+
+const EXACT: ValueReading = { supportBigNumbers: true, bigNumberStrings: true };
+
 /** mysql2's options for one connection to the source. */
-async function toConnectionOptions(options: MysqlSourceOptions): Promise<ConnectionOptions> {
+async function toConnectionOptions(
+  options: MysqlSourceOptions,
+  reading: ValueReading,
+): Promise<ConnectionOptions> {
   return {
     ...(options.socketPath
       ? { socketPath: options.socketPath }
@@ -49,8 +60,7 @@ async function toConnectionOptions(options: MysqlSourceOptions): Promise<Connect
     enableKeepAlive: true,
     keepAliveInitialDelay: KEEP_ALIVE_DELAY_MILLIS,
     charset: 'utf8mb4',
-    supportBigNumbers: true,
-    bigNumberStrings: true,
+    ...reading,
   };
 }
 
@@ -68,8 +78,12 @@ export class ControlConnection {
   }
 
   /** Connects. Rejects with mysql2's error, or with the signal's reason. */
-  static async open(options: MysqlSourceOptions, signal?: AbortSignal): Promise<ControlConnection> {
-    const raw = createConnection(await toConnectionOptions(options));
+  static async open(
+    options: MysqlSourceOptions,
+    signal?: AbortSignal,
+    reading: ValueReading = EXACT,
+  ): Promise<ControlConnection> {
+    const raw = createConnection(await toConnectionOptions(options, reading));
     const connection = new ControlConnection(raw);
     const connected = new Promise<void>((resolve, reject) => {
       raw.connect((error) => (error ? reject(error) : resolve()));

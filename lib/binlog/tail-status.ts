@@ -1,4 +1,5 @@
 import type { CacheStatus } from '../cache/cache-status';
+import type { AuditStatus } from '../audit/audit-status';
 import type { FlushProgress } from '../strategy/table-flusher';
 import type { RetryCounters, RetryState } from '../retry/retry-lane';
 import type { BinlogPosition } from './position';
@@ -48,6 +49,8 @@ export interface CacheflowStatus {
   readonly cache: CacheStatus;
   /** What was to be tried again, and how RabbitMQ is doing. */
   readonly retry: Readonly<RetryCounters> & { readonly state: RetryState };
+  /** What the auditor found; undefined where nothing is audited (`audit`). */
+  readonly audit: AuditStatus | undefined;
   readonly counters: CacheflowCounters;
 }
 

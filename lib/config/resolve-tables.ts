@@ -1,4 +1,4 @@
-import type { TableOptions } from '../cacheflow.options';
+import type { TableAuditOptions, TableOptions } from '../cacheflow.options';
 import { CacheStrategy } from '../cacheflow.options';
 import { isTag } from '../redis/tag';
 import { stalePatterns } from '../strategy/key-builder';
@@ -17,7 +17,10 @@ const TABLE_NAMES: Record<keyof TableOptions, true> = {
   invalidates: true,
   match: true,
   ttlSeconds: true,
+  audit: true,
 };
+
+const AUDIT_NAMES: Record<keyof TableAuditOptions, true> = { compare: true };
 
 /** The watched tables; entries that cannot be used are left out, with a fault. */
 export function resolveTables(check: OptionCheck, given: unknown): TableRule[] {
@@ -82,6 +85,7 @@ function resolveTable(check: OptionCheck, given: unknown, index: number): TableR
   }
   const key = resolveKey(check, path, entry);
   const match = resolveMatch(check, path, entry);
+  const compare = resolveCompare(check, `${path}.audit`, entry.audit);
   if (!named || !key) return undefined;
   return {
     index,
@@ -93,6 +97,7 @@ function resolveTable(check: OptionCheck, given: unknown, index: number): TableR
     invalidates: entry.invalidates,
     match,
     ttlSeconds: entry.ttlSeconds,
+    compare,
   };
 }
 
@@ -125,6 +130,23 @@ function resolveMatch(check: OptionCheck, path: string, entry: TableOptions): re
     );
   }
   return match as string[];
+}
+
+function resolveCompare(
+  check: OptionCheck,
+  path: string,
+  given: unknown,
+): TableAuditOptions['compare'] | undefined {
+  if (given === undefined) return undefined;
+  if (!isObject(given)) {
+    check.fault(path, 'it is no object', 'Write e.g. { compare: (cached, row) => … } or leave it out');
+    return undefined;
+  }
+  check.names(path, given, AUDIT_NAMES);
+  const { compare } = given;
+  if (typeof compare === 'function') return compare as TableAuditOptions['compare'];
+  check.fault(`${path}.compare`, 'it is no function', 'Write a function of the cached value and the row');
+  return undefined;
 }
 
 function resolveKey(check: OptionCheck, path: string, entry: TableOptions): KeySource | undefined {

@@ -29,6 +29,8 @@ export class ChangePipeline {
     private readonly keeper: CheckpointKeeper,
     private readonly position: AppliedPosition,
     private readonly signal: AbortSignal,
+    /** Is shown each batch once it is applied. */
+    private readonly onApplied: (items: readonly StreamItem[]) => void,
   ) {
     signal.addEventListener('abort', () => this.attempt.abort(signal.reason), { once: true });
   }
@@ -71,6 +73,7 @@ export class ChangePipeline {
     await this.barrier.pass(batch, signal);
     this.barrier.lookAhead(this.queue.waiting, BATCH_ROWS, signal);
     await this.strategy.apply(items, signal);
+    this.onApplied(items);
 
     const handlers = await this.events.publish(items);
     signal.throwIfAborted();

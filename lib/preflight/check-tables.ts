@@ -10,6 +10,8 @@ import type { TableRule } from '../strategy/table-rules';
 import { isExact, toRegExp } from '../strategy/table-rules';
 import { nearMisses } from '../support/near-misses';
 import { currentUser, isDenied } from './grants';
+import type { ExistingTable } from './existing-tables';
+import { listTables } from './existing-tables';
 import type { PreflightResult } from './preflight-result';
 
 /** Column types that binlog_row_image=NOBLOB leaves out of an image when they did not change. */
@@ -193,23 +195,6 @@ function keyFix(rule: TableRule, columns: readonly string[]): string {
 interface TableName {
   readonly schema: string;
   readonly table: string;
-}
-
-interface ExistingTable extends TableName {
-  /** MariaDB: WITH SYSTEM VERSIONING. */
-  readonly versioned: boolean;
-}
-
-async function listTables(control: ControlConnection): Promise<ExistingTable[]> {
-  const rows = await control.query(
-    `SELECT TABLE_SCHEMA AS s, TABLE_NAME AS t, TABLE_TYPE AS type FROM INFORMATION_SCHEMA.TABLES
-      WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND TABLE_SCHEMA NOT IN ('mysql', 'information_schema', 'performance_schema', 'sys')`,
-  );
-  return rows.map((row) => ({
-    schema: String(row['s']),
-    table: String(row['t']),
-    versioned: row['type'] === 'SYSTEM VERSIONED',
-  }));
 }
 
 function quote(name: string): string {

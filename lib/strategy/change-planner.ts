@@ -9,6 +9,7 @@ import type { PendingRetries } from './pending-retries';
 import type { TableKeys } from './table-keys';
 import { TablePlans, nameOf } from './table-plans';
 import type { TableRule } from './table-rules';
+import type { WatchedKeys } from './watched-keys';
 import type { WritePlan } from './write-plan';
 
 /** A change of a table that has a strategy of the app's own. */
@@ -28,6 +29,7 @@ export class ChangePlanner {
     config: CacheflowConfig,
     private readonly pending: PendingRetries,
     tableKeys: TableKeys,
+    private readonly watched: WatchedKeys,
     private readonly errors: ErrorReporter,
   ) {
     this.tables = new TablePlans(config, tableKeys, errors);
@@ -42,11 +44,11 @@ export class ChangePlanner {
     const before = this.tables.keysOf(table, change, 'before', flushes);
     const after = this.tables.keysOf(table, change, 'after', flushes);
     for (const key of this.tables.dependentsOf(table, change, flushes)) {
-      this.pending.supersede(key);
+      this.touch(key);
       plan.remove(key, change);
     }
-    for (const key of before) this.pending.supersede(key);
-    for (const key of after) this.pending.supersede(key);
+    for (const key of before) this.touch(key);
+    for (const key of after) this.touch(key);
     switch (rule.strategy) {
       case CacheStrategy.CacheAside:
         for (const key of before) plan.remove(key, change);
@@ -63,6 +65,11 @@ export class ChangePlanner {
       default:
         return { change, rule, keys: [...new Set([...before, ...after])] };
     }
+  }
+
+  private touch(key: string): void {
+    this.pending.supersede(key);
+    this.watched.touch(key);
   }
 
   private warnIncomplete(change: RowChange): void {

@@ -6,14 +6,15 @@ export interface TableName {
   readonly table: string;
 }
 
-type Part =
+/** A piece of a template: text, the value of a column, or a name of the table. */
+export type KeyPart =
   { readonly literal: string } | { readonly column: string } | { readonly name: 'schema' | 'table' };
 
 /** A template such as `profile:{user_id}`, taken apart once. */
 export class KeyTemplate {
   /** The columns it names. */
   readonly columns: readonly string[];
-  private readonly parts: readonly Part[];
+  readonly parts: readonly KeyPart[];
 
   /** Throws a SyntaxError that says what is wrong with the template. */
   constructor(readonly source: string) {
@@ -82,8 +83,8 @@ export function escapeName(name: string): string {
 
 const TOKEN = /\{\{|\}\}|\{([^{}]*)\}|[{}]/g;
 
-function parse(source: string): Part[] {
-  const parts: Part[] = [];
+function parse(source: string): KeyPart[] {
+  const parts: KeyPart[] = [];
   let literal = '';
   let last = 0;
   for (const match of source.matchAll(TOKEN)) {

@@ -4,6 +4,7 @@ import type { CacheflowConfig } from '../cacheflow.config';
 import { CACHEFLOW_CONFIG } from '../cacheflow.constants';
 import { RedisRefusedError, StrategyFailedError, errorKind } from '../errors/change.errors';
 import { ErrorReporter } from '../errors/error-reporter';
+import type { Row } from '../events/change-event';
 import { toChangeEvent } from '../events/to-change-event';
 import type { RowChange, StreamItem, TableFlush, TableShape } from '../pipeline/stream';
 import { CacheWriter } from '../redis/cache-writer';
@@ -27,6 +28,7 @@ import type { FlushProgress } from './table-flusher';
 import { TableKeys } from './table-keys';
 import { TableFlusher } from './table-flusher';
 import { nameOf } from './table-plans';
+import { WatchedKeys } from './watched-keys';
 import { WritePlan } from './write-plan';
 import type { Round } from './write-rounds';
 import { WriteRounds } from './write-rounds';
@@ -48,6 +50,8 @@ const ROUNDS_AT_ONCE = 2;
 @Injectable()
 export class StrategyService {
   private readonly pending = new PendingRetries();
+  /** Tells who looks at keys what is done to them. */
+  readonly watched = new WatchedKeys();
   private readonly planner: ChangePlanner;
   private readonly rounds: WriteRounds;
   private readonly flusher: TableFlusher;
@@ -66,7 +70,7 @@ export class StrategyService {
     @Inject(TableKeys) private readonly tableKeys: TableKeys,
     @Inject(ErrorReporter) private readonly errors: ErrorReporter,
   ) {
-    this.planner = new ChangePlanner(config, this.pending, this.tableKeys, errors);
+    this.planner = new ChangePlanner(config, this.pending, this.tableKeys, this.watched, errors);
     this.rounds = new WriteRounds(redis, config.cache.serializer, errors);
     this.flusher = new TableFlusher(config, redis, gate, errors);
     this.executor = new ParkedExecutor(
@@ -133,9 +137,39 @@ export class StrategyService {
     return this.planner.tables.of(table, position)?.needs;
   }
 
+  /** The keys of both images of a change, each with the newest image that has it, as far as they can be told. */
+  keysOf(change: RowChange): ReadonlyMap<string, Row> {
+    const keys = new Map<string, Row>();
+    const builder = this.planner.tables.of(change.table, change.position)?.keys;
+    for (const [row, complete] of [
+      [change.before, change.beforeComplete],
+      [change.after, change.afterComplete],
+    ] as const) {
+      if (!builder || row === null) continue;
+      try {
+        for (const key of builder.keysOf(row, complete) ?? []) keys.set(key, row);
+      } catch {
+        // A key function's failure was reported when the change was applied.
+      }
+    }
+    return keys;
+  }
+
   /** Does again what was parked. See {@link RetryExecutor}. */
   async retry(command: ParkedCommand, signal: AbortSignal): Promise<RetryResult> {
-    return this.executor.execute(command, signal);
+    const { work } = command;
+    const touch = (): void => {
+      if (work.kind === 'flush') this.watched.touchTable(work.schema, work.table);
+      else if (work.kind === 'strategy') for (const key of work.keys) this.watched.touch(key);
+      else if (work.kind !== 'handler') this.watched.touch(work.key);
+    };
+    touch();
+    try {
+      return await this.executor.execute(command, signal);
+    } finally {
+      // For those who began to look meanwhile.
+      touch();
+    }
   }
 
   /** Whether the table's own strategy did it, so that the keys may stay. A failure is reported and parked, in its place in the stream. */
@@ -206,6 +240,7 @@ export class StrategyService {
     const scope = { schema: table?.schema, table: table?.table };
     // Before the keys go, so that no reader makes one of the old form afterwards.
     if (redefined) await untilAborted(this.tableKeys.refresh(table), signal);
+    this.watched.touchTable(scope.schema, scope.table);
     // A parked value may be one of those that are gone now.
     this.pending.supersedeAll();
     const refusal = await this.flusher.flush(scope, version, signal);

@@ -1,5 +1,5 @@
 import type { Type } from '@nestjs/common';
-import type { CacheStrategy } from '../cacheflow.options';
+import type { CacheStrategy, TableAuditOptions } from '../cacheflow.options';
 import type { KeyTemplate } from './key-template';
 import type { InvalidatesFunction, KeyFunction, TableStrategy } from './table-strategy';
 
@@ -22,6 +22,8 @@ export interface TableRule {
   /** Patterns of the keys that functions make, as they are in Redis but for the client's prefix. */
   readonly match: readonly string[];
   readonly ttlSeconds: number | undefined;
+  /** The app's own comparison of cached values with rows. */
+  readonly compare: TableAuditOptions['compare'] | undefined;
 }
 
 const MAX_KNOWN = 10_000;

@@ -17,6 +17,7 @@ function rulesOf(...names: string[]): TableRules {
         invalidates: undefined,
         match: [],
         ttlSeconds: undefined,
+        compare: undefined,
       };
     }),
   );

@@ -1,0 +1,61 @@
+import type { CacheflowConfig } from '../cacheflow.config';
+import type { TableName } from '../pipeline/stream';
+import type { RedisClient } from '../redis/redis-client';
+import { NoUsableKeyError } from '../strategy/key-builder';
+import type { AuditedTable } from './audited-table';
+import { loadAuditedTable } from './audited-table';
+import type { CheckSource } from './key-check';
+import { judge } from './judge';
+import { readValues } from './read-values';
+import { RowFinder } from './row-finder';
+import { SourceRows } from './source-rows';
+import type { ValueReader } from './value-reader';
+
+/** What the auditor asks: the source over a connection of its own, which is made anew when it broke, and Redis. */
+export class AuditSource {
+  private rows: SourceRows | undefined;
+
+  constructor(
+    private readonly config: CacheflowConfig,
+    private readonly redis: { readonly client: RedisClient },
+    private readonly reader: ValueReader,
+  ) {}
+
+  /** The table as it is now; undefined where it is gone or has no keys. */
+  async open(name: TableName, signal: AbortSignal): Promise<AuditedTable | undefined> {
+    if (this.rows && !this.rows.isOpen) this.close();
+    if (!this.rows) {
+      const rows = await SourceRows.open(this.config.mysql, signal);
+      // Closed meanwhile, by who has given up waiting.
+      if (signal.aborted) rows.close();
+      signal.throwIfAborted();
+      this.rows = rows;
+    }
+    const rule = this.config.rules.find(name.schema, name.table);
+    if (!rule) return undefined;
+    try {
+      return await loadAuditedTable(this.rows.control, this.rows.server.flavor, rule, name);
+    } catch (error) {
+      if (error instanceof NoUsableKeyError) return undefined;
+      throw error;
+    }
+  }
+
+  checkSource(table: AuditedTable, caughtUp: () => Promise<void>): CheckSource {
+    const { rows } = this;
+    if (!rows) throw new Error('The source is not open');
+    const finder = new RowFinder(rows, this.config.mysql);
+    return {
+      values: (keys) => readValues(this.redis.client, keys),
+      rows: (wanted) => finder.find(table, wanted),
+      judge: (key, text, found) => judge(table, key, text, found, this.reader),
+      caughtUp,
+    };
+  }
+
+  /** What is being asked is answered with an error. */
+  close(): void {
+    this.rows?.close();
+    this.rows = undefined;
+  }
+}
