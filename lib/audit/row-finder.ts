@@ -65,6 +65,14 @@ export class RowFinder {
     );
   }
 
+  /** Whether a row of the table can have the key, by the types of the columns in it. */
+  isPossible(table: AuditedTable, key: string): boolean {
+    return (table.forms ?? []).some(
+      (form) =>
+        form.split(key, (name, text) => this.literal(table, name, text) !== 'impossible')?.length !== 0,
+    );
+  }
+
   /** Whether what was added finds every row that has the key. */
   private addForms(table: AuditedTable, key: string, lookups: Lookups): boolean {
     if (!table.forms) return false;

@@ -83,7 +83,8 @@ function textOf(value: unknown): string {
  */
 function timesAgree(cached: unknown, value: unknown): boolean {
   if (String(cached) === String(value)) return true;
-  if (typeof cached === 'string' && cached.startsWith('0000-00-00')) return String(value).startsWith('0000-00-00');
+  if (typeof cached === 'string' && cached.startsWith('0000-00-00'))
+    return String(value).startsWith('0000-00-00');
   const instants = instantsOf(value);
   return instantsOf(cached).some((a) =>
     instants.some((b) => a === b || (Number.isInteger(a / 1_000) && a === Math.floor(b / 1_000) * 1_000)),

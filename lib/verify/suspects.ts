@@ -1,0 +1,148 @@
+import type { AuditedTable } from '../audit/audited-table';
+import type { Verdict } from '../audit/judge';
+import { judge } from '../audit/judge';
+import { isSame } from '../audit/key-check';
+import { readValues } from '../audit/read-values';
+import type { FoundRows, RowFinder, WantedKey } from '../audit/row-finder';
+import type { ValueReader } from '../audit/value-reader';
+import type { RedisClient } from '../redis/redis-client';
+import { replyError, writeKeys } from '../redis/redis-writer';
+import { sleep } from '../support/abort';
+import type { AppliedTime } from './applied-time';
+import type { VerifyListener, VerifySummary } from './verify-report';
+
+/** A key that seems to be wrong. */
+export interface Suspect extends WantedKey {
+  /** The tables whose rows may have the key. */
+  readonly tables: readonly AuditedTable[];
+}
+
+/** A key is wrong when it was the same and wrong so many times. */
+const ROUNDS = 3;
+const PAUSE_MILLIS = 200;
+/** Keys that change under every look are given up after so many rounds. */
+const MAX_ROUNDS = 8;
+const MAX_REPORTED = 100_000;
+
+/** What one look at a key saw. */
+interface Sight {
+  readonly verdict: Verdict;
+  readonly text: string | null;
+  readonly found: FoundRows;
+  readonly table: AuditedTable | undefined;
+  /** Whether the row was the same before and after the value was read. */
+  readonly isSteady: boolean;
+}
+
+/** Looks again at what seems wrong, so that nothing is reported that was only on its way. */
+export class Suspects {
+  /** Keys that were reported: a key may come by twice. */
+  private readonly reported = new Set<string>();
+
+  constructor(
+    private readonly client: RedisClient,
+    private readonly finder: RowFinder,
+    private readonly reader: ValueReader,
+    private readonly applied: AppliedTime,
+    private readonly listener: VerifyListener,
+    private readonly summary: VerifySummary,
+    private readonly repair: boolean,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  /** Reports those that stay wrong. */
+  async confirm(suspects: readonly Suspect[]): Promise<void> {
+    let open = suspects.filter(({ key }) => !this.reported.has(key));
+    const before = new Map<string, { sight: Sight; times: number }>();
+    for (let round = 0; round < MAX_ROUNDS && open.length > 0; round++) {
+      if (round > 0) await sleep(PAUSE_MILLIS, this.signal);
+      const sights = await this.look(open);
+      const faults: { suspect: Suspect; sight: Sight }[] = [];
+      open = open.filter((suspect) => {
+        const sight = sights.get(suspect.key);
+        if (!sight || (sight.verdict !== 'wrong' && sight.isSteady)) return false;
+        const last = before.get(suspect.key);
+        const isWrong = sight.verdict === 'wrong' && sight.isSteady;
+        const isLikeLast = last && last.sight.text === sight.text && isSame(last.sight.found, sight.found);
+        const times = isWrong ? (isLikeLast ? last.times : 0) + 1 : 0;
+        before.set(suspect.key, { sight, times });
+        if (times < ROUNDS) return true;
+        faults.push({ suspect, sight });
+        return false;
+      });
+      for (const { suspect, sight } of faults) await this.report(suspect, sight);
+    }
+    this.summary.undecided += open.length;
+  }
+
+  private async look(suspects: readonly Suspect[]): Promise<Map<string, Sight>> {
+    const before = await this.rowsOf(suspects);
+    await this.applied.passesNow();
+    const texts = await readValues(
+      this.client,
+      suspects.map(({ key }) => key),
+    );
+    const after = await this.rowsOf(suspects);
+    const sights = new Map<string, Sight>();
+    for (const [index, suspect] of suspects.entries()) {
+      const text = texts[index] ?? null;
+      const [a, b] = [before.get(suspect.key) ?? [], after.get(suspect.key) ?? []];
+      const judged = b.map(({ table, found }) => ({
+        table,
+        found,
+        verdict: judge(table, suspect.key, text, found, this.reader),
+      }));
+      // Of several tables that may have the key, one that agrees is enough, and else the one that has rows counts.
+      const best =
+        judged.find(({ verdict }) => verdict === 'right') ??
+        judged.find(({ verdict }) => verdict === 'incomparable') ??
+        judged.find(({ found }) => found.rows.length > 0) ??
+        judged[0];
+      const isSteady = b.every(({ found }, at) => isSame(a[at]?.found ?? { rows: [], isAll: false }, found));
+      sights.set(suspect.key, {
+        verdict: best?.verdict ?? 'incomparable',
+        text,
+        found: best?.found ?? { rows: [], isAll: false },
+        table: best?.table,
+        isSteady,
+      });
+    }
+    return sights;
+  }
+
+  /** The rows of each key, by table. */
+  private async rowsOf(
+    suspects: readonly Suspect[],
+  ): Promise<Map<string, { table: AuditedTable; found: FoundRows }[]>> {
+    const byTable = new Map<AuditedTable, Suspect[]>();
+    for (const suspect of suspects) {
+      for (const table of suspect.tables) {
+        const group = byTable.get(table);
+        if (group) group.push(suspect);
+        else byTable.set(table, [suspect]);
+      }
+    }
+    const rows = new Map<string, { table: AuditedTable; found: FoundRows }[]>();
+    for (const [table, group] of byTable) {
+      for (const [key, found] of await this.finder.find(table, group)) {
+        const ofKey = rows.get(key);
+        if (ofKey) ofKey.push({ table, found });
+        else rows.set(key, [{ table, found }]);
+      }
+    }
+    return rows;
+  }
+
+  private async report({ key }: Suspect, { table, found }: Sight): Promise<void> {
+    const kind = found.rows.length > 0 ? 'stale' : 'orphan';
+    if (kind === 'stale') this.summary.stale++;
+    else this.summary.orphans++;
+    if (this.reported.size < MAX_REPORTED) this.reported.add(key);
+    if (this.repair) {
+      const { refusals } = await writeKeys(this.client, { removals: [key] });
+      for (const { message } of refusals.values()) throw replyError(message);
+      this.summary.repaired++;
+    }
+    this.listener.fault({ kind, table: table?.name ?? '', key, repaired: this.repair });
+  }
+}
