@@ -47,20 +47,22 @@ export class RowFinder {
       if (!complete) this.addPrimaryKey(table, each.row, lookups);
       isAll.set(each.key, complete);
     }
-    const found = new Map<string, Map<string, SourceRow>>();
+    const found = new Map<string, SourceRow[]>();
     for (const { where } of lookups) {
       for (const row of await this.source.select(table, where, columns ? { columns } : {})) {
         for (const key of keysOf(table, row.row)) {
           if (!isAll.has(key)) continue;
-          const rows = found.get(key) ?? new Map<string, SourceRow>();
-          found.set(key, rows.set(fingerprint(row), row));
+          const rows = found.get(key);
+          // Two lookups may find the same row.
+          if (!rows) found.set(key, [row]);
+          else if (!rows.some((each) => fingerprint(each) === fingerprint(row))) rows.push(row);
         }
       }
     }
     return new Map(
       wanted.map(({ key }) => [
         key,
-        { rows: [...(found.get(key)?.values() ?? [])], isAll: isAll.get(key) ?? false },
+        { rows: found.get(key) ?? [], isAll: isAll.get(key) ?? false },
       ]),
     );
   }
