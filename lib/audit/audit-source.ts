@@ -9,7 +9,6 @@ import { judge } from './judge';
 import { readValues } from './read-values';
 import { RowFinder } from './row-finder';
 import { SourceRows } from './source-rows';
-import type { ValueReader } from './value-reader';
 
 /** What the auditor asks: the source over a connection of its own, which is made anew when it broke, and Redis. */
 export class AuditSource {
@@ -18,7 +17,6 @@ export class AuditSource {
   constructor(
     private readonly config: CacheflowConfig,
     private readonly redis: { readonly client: RedisClient },
-    private readonly reader: ValueReader,
   ) {}
 
   /** The table as it is now; undefined where it is gone or has no keys. */
@@ -48,7 +46,7 @@ export class AuditSource {
     return {
       values: (keys) => readValues(this.redis.client, keys),
       rows: (wanted) => finder.find(table, wanted),
-      judge: (key, text, found) => judge(table, key, text, found, this.reader),
+      judge: (key, text, found) => judge(table, key, text, found, this.config.cache.serializer),
       caughtUp,
     };
   }

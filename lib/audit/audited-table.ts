@@ -5,8 +5,8 @@ import type { TableName, TableShape } from '../pipeline/stream';
 import type { KeyBuilder } from '../strategy/key-builder';
 import { createKeyBuilder } from '../strategy/key-builder';
 import type { TableRule } from '../strategy/table-rules';
-import type { KeyForm } from './key-form';
-import { keyFormsOf } from './key-form';
+import type { KeyLayout } from './key-layout';
+import { keyLayoutsOf } from './key-layout';
 
 /** A table as it is now, with what is needed to find its rows and to compare them with what is cached. */
 export interface AuditedTable {
@@ -18,7 +18,7 @@ export interface AuditedTable {
   readonly columns: ReadonlyMap<string, ColumnDefinition>;
   readonly keys: KeyBuilder;
   /** Undefined for a key function. */
-  readonly forms: readonly KeyForm[] | undefined;
+  readonly layouts: readonly KeyLayout[] | undefined;
   /** The columns that an index begins with: rows are found by them without reading the whole table. */
   readonly indexed: ReadonlySet<string>;
   /** The columns of a unique index without NULLs, the primary key first of all; undefined without one. */
@@ -59,7 +59,7 @@ export async function loadAuditedTable(
     shape,
     columns: new Map(visible.map((column) => [column.name, column])),
     keys,
-    forms: keyFormsOf(rule, shape, keys.columns),
+    layouts: keyLayoutsOf(rule, shape, keys.columns),
     ...readIndexes(indexes, shape.columns),
   };
 }

@@ -6,8 +6,9 @@ import { errorKind } from '../errors/change.errors';
 import { ErrorReporter } from '../errors/error-reporter';
 import type { Row } from '../events/change-event';
 import type { RowChange, StreamItem } from '../pipeline/stream';
+import { forgetKeys } from '../redis/forget-keys';
 import { RedisConnection } from '../redis/redis-connection';
-import { isRefusal, writeKeys } from '../redis/redis-writer';
+import { isRefusal } from '../redis/redis-writer';
 import { StrategyService } from '../strategy/strategy.service';
 import { untilAborted, withDeadline } from '../support/abort';
 import { Backoff } from '../support/backoff';
@@ -18,7 +19,6 @@ import { AuditSource } from './audit-source';
 import type { CheckResult } from './key-check';
 import { KeyCheck } from './key-check';
 import type { WantedKey } from './row-finder';
-import { JSON_READER } from './value-reader';
 
 /** What the auditor needs of the tail. */
 export interface AuditedTail {
@@ -69,7 +69,7 @@ export class Auditor {
       incomparable: 0,
       repaired: 0,
     }));
-    this.source = new AuditSource(config, redis, JSON_READER);
+    this.source = new AuditSource(config, redis);
   }
 
   /** Undefined where nothing is audited. */
@@ -224,10 +224,10 @@ export class Auditor {
   /** Whether it is gone. Removing is always right, and the next check looks again. */
   private async remove(key: string): Promise<boolean> {
     try {
-      const { refusals } = await withDeadline(CHECK_TIMEOUT_MILLIS, this.ending.signal, (signal) =>
-        untilAborted(writeKeys(this.redis.client, { removals: [key] }), signal),
+      await withDeadline(CHECK_TIMEOUT_MILLIS, this.ending.signal, (signal) =>
+        untilAborted(forgetKeys(this.redis.client, [key]), signal),
       );
-      return refusals.size === 0;
+      return true;
     } catch {
       return false;
     }

@@ -3,7 +3,7 @@ import type { Row } from '../events/change-event';
 import type { AuditedTable } from './audited-table';
 import type { FoundRows } from './row-finder';
 import type { SourceRow } from './source-rows';
-import type { ValueReader } from './value-reader';
+import type { CacheSerializer } from '../cache/cache-serializer';
 import { kindOf, valuesAgree } from './values-agree';
 
 /**
@@ -19,10 +19,10 @@ export function judge(
   key: string,
   text: string | null,
   { rows, isAll }: FoundRows,
-  reader: ValueReader,
+  serializer: CacheSerializer,
 ): Verdict {
   if (text === null) return 'right';
-  const cached = read(reader, text);
+  const cached = read(serializer, text);
   // What says that there is no such row is right where there is none.
   if (rows.length === 0) return cached.value === null ? 'right' : isAll ? 'wrong' : 'incomparable';
   let verdict: Verdict = 'wrong';
@@ -39,9 +39,9 @@ interface Cached {
   readonly isReadable: boolean;
 }
 
-function read(reader: ValueReader, text: string): Cached {
+function read(serializer: CacheSerializer, text: string): Cached {
   try {
-    return { value: reader.deserialize(text), isReadable: true };
+    return { value: serializer.deserialize(text), isReadable: true };
   } catch {
     return { value: undefined, isReadable: false };
   }

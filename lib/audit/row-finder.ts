@@ -43,7 +43,7 @@ export class RowFinder {
     const lookups = new Lookups();
     const isAll = new Map<string, boolean>();
     for (const each of wanted) {
-      const complete = this.addForms(table, each.key, lookups);
+      const complete = this.addLayouts(table, each.key, lookups);
       if (!complete) this.addPrimaryKey(table, each.row, lookups);
       isAll.set(each.key, complete);
     }
@@ -60,40 +60,37 @@ export class RowFinder {
       }
     }
     return new Map(
-      wanted.map(({ key }) => [
-        key,
-        { rows: found.get(key) ?? [], isAll: isAll.get(key) ?? false },
-      ]),
+      wanted.map(({ key }) => [key, { rows: found.get(key) ?? [], isAll: isAll.get(key) ?? false }]),
     );
   }
 
   /** Whether a row of the table can have the key, by the types of the columns in it. */
   isPossible(table: AuditedTable, key: string): boolean {
-    return (table.forms ?? []).some(
-      (form) =>
-        form.split(key, (name, text) => this.literal(table, name, text) !== 'impossible')?.length !== 0,
+    return (table.layouts ?? []).some(
+      (layout) =>
+        layout.split(key, (name, text) => this.literal(table, name, text) !== 'impossible')?.length !== 0,
     );
   }
 
   /** Whether what was added finds every row that has the key. */
-  private addForms(table: AuditedTable, key: string, lookups: Lookups): boolean {
-    if (!table.forms) return false;
+  private addLayouts(table: AuditedTable, key: string, lookups: Lookups): boolean {
+    if (!table.layouts) return false;
     let complete = true;
-    for (const form of table.forms) {
-      const splits = form.split(key, (name, text) => this.literal(table, name, text) !== 'impossible');
+    for (const layout of table.layouts) {
+      const splits = layout.split(key, (name, text) => this.literal(table, name, text) !== 'impossible');
       if (splits?.length === 0) continue;
       const literals = (splits ?? []).map((texts) =>
-        texts.map((text, index) => this.literal(table, form.columns[index] ?? '', text)),
+        texts.map((text, index) => this.literal(table, layout.columns[index] ?? '', text)),
       );
       const usable = literals.every((tuple) => tuple.every((literal) => typeof literal === 'object'));
       // Without an index the source would read the whole table for it.
-      if (!splits || !usable || !form.columns.some((name) => table.indexed.has(name))) {
+      if (!splits || !usable || !layout.columns.some((name) => table.indexed.has(name))) {
         complete = false;
         continue;
       }
       for (const tuple of literals) {
         lookups.add(
-          form.columns,
+          layout.columns,
           tuple.map((literal) => (typeof literal === 'object' ? literal.sql : 'NULL')),
         );
       }

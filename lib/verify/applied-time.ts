@@ -25,29 +25,25 @@ export class AppliedTime {
    */
   async passesNow(): Promise<void> {
     if (this.hasTail) {
-      const now = await this.redisMillis();
       const until = performance.now() + PATIENCE_MILLIS;
-      let first: number | undefined;
+      let now: number | undefined;
+      let stopped = false;
       while (performance.now() < until) {
-        const mark = await readWatermark(this.client, this.name);
-        if (!mark) break;
-        if (mark.atMillis >= now) return;
-        first ??= mark.atMillis;
+        const { watermark, nowMillis } = await readWatermark(this.client, this.name);
+        stopped = watermark !== undefined;
+        // Its clock has no more than milliseconds: what was committed by now was committed before the next one.
+        now ??= nowMillis + 1;
+        if (!watermark) break;
+        if (watermark.atMillis >= now) return;
         await sleep(POLL_MILLIS, this.signal);
       }
       this.hasTail = false;
       this.warn(
         `No app of the name "${this.name}" tells that it keeps this cache up to date` +
-          (first === undefined ? '' : ' (the last one has stopped telling)') +
+          (stopped ? ' (the last one has stopped telling)' : '') +
           ': what is written meanwhile may give false alarms',
       );
     }
     await sleep(PAUSE_MILLIS, this.signal);
-  }
-
-  /** Rounded up: what was committed by now was committed before. */
-  private async redisMillis(): Promise<number> {
-    const [seconds, micros] = await this.client.time();
-    return Number(seconds) * 1_000 + Math.ceil(Number(micros) / 1_000);
   }
 }

@@ -1,5 +1,4 @@
 import { SourceRows } from '../audit/source-rows';
-import { JSON_READER } from '../audit/value-reader';
 import type { RedisSource } from '../cacheflow.options';
 import { messageOf } from '../errors/cacheflow.error';
 import { CacheflowConfigurationError } from '../errors/configuration.error';
@@ -39,7 +38,7 @@ export async function runVerification(request: VerifyRequest, signal: AbortSigna
       throw new Error(`the source cannot be reached (${messageOf(cause)})`, { cause });
     });
     const ending = redis.lost.signal;
-    const verifier = new Verifier({ ...request, source, client, reader: JSON_READER, signal: ending });
+    const verifier = new Verifier({ ...request, source, client, signal: ending });
     return await untilAborted(verifier.run(), ending);
   } finally {
     signal.removeEventListener('abort', onAbort);

@@ -4,9 +4,9 @@ import { judge } from '../audit/judge';
 import { isSame } from '../audit/key-check';
 import { readValues } from '../audit/read-values';
 import type { FoundRows, RowFinder, WantedKey } from '../audit/row-finder';
-import type { ValueReader } from '../audit/value-reader';
+import type { CacheSerializer } from '../cache/cache-serializer';
+import { forgetKeys } from '../redis/forget-keys';
 import type { RedisClient } from '../redis/redis-client';
-import { replyError, writeKeys } from '../redis/redis-writer';
 import { sleep } from '../support/abort';
 import type { AppliedTime } from './applied-time';
 import type { VerifyListener, VerifySummary } from './verify-report';
@@ -42,7 +42,7 @@ export class Suspects {
   constructor(
     private readonly client: RedisClient,
     private readonly finder: RowFinder,
-    private readonly reader: ValueReader,
+    private readonly serializer: CacheSerializer,
     private readonly applied: AppliedTime,
     private readonly listener: VerifyListener,
     private readonly summary: VerifySummary,
@@ -52,7 +52,9 @@ export class Suspects {
 
   /** Reports those that stay wrong. */
   async confirm(suspects: readonly Suspect[]): Promise<void> {
-    let open = suspects.filter(({ key }) => !this.reported.has(key));
+    // Patterns overlap, and SCAN may repeat itself.
+    const named = new Map(suspects.map((suspect) => [suspect.key, suspect]));
+    let open = [...named.values()].filter(({ key }) => !this.reported.has(key));
     const before = new Map<string, { sight: Sight; times: number }>();
     for (let round = 0; round < MAX_ROUNDS && open.length > 0; round++) {
       if (round > 0) await sleep(PAUSE_MILLIS, this.signal);
@@ -90,7 +92,7 @@ export class Suspects {
       const judged = b.map(({ table, found }) => ({
         table,
         found,
-        verdict: judge(table, suspect.key, text, found, this.reader),
+        verdict: judge(table, suspect.key, text, found, this.serializer),
       }));
       // Of several tables that may have the key, one that agrees is enough, and else the one that has rows counts.
       const best =
@@ -139,8 +141,7 @@ export class Suspects {
     else this.summary.orphans++;
     if (this.reported.size < MAX_REPORTED) this.reported.add(key);
     if (this.repair) {
-      const { refusals } = await writeKeys(this.client, { removals: [key] });
-      for (const { message } of refusals.values()) throw replyError(message);
+      await forgetKeys(this.client, [key]);
       this.summary.repaired++;
     }
     this.listener.fault({ kind, table: table?.name ?? '', key, repaired: this.repair });

@@ -4,7 +4,6 @@ import { judge } from '../audit/judge';
 import { readValues } from '../audit/read-values';
 import { RowFinder, keysOf } from '../audit/row-finder';
 import type { SourceRow, SourceRows } from '../audit/source-rows';
-import type { ValueReader } from '../audit/value-reader';
 import type { CacheflowConfig } from '../cacheflow.config';
 import { listTables } from '../preflight/existing-tables';
 import type { RedisClient } from '../redis/redis-client';
@@ -25,7 +24,6 @@ export interface VerifyContext {
   readonly name: string;
   readonly source: SourceRows;
   readonly client: RedisClient;
-  readonly reader: ValueReader;
   readonly listener: VerifyListener;
   /** Rows of a page, and keys of a look at Redis. */
   readonly batch: number;
@@ -45,13 +43,13 @@ export class Verifier {
   private waiting: Suspect[] = [];
 
   constructor(private readonly context: VerifyContext) {
-    const { source, config, client, name, reader, listener, repair, signal } = context;
+    const { source, config, client, name, listener, repair, signal } = context;
     this.finder = new RowFinder(source, config.mysql);
     const applied = new AppliedTime(client, name, (message) => listener.warn(message), signal);
     this.suspects = new Suspects(
       client,
       this.finder,
-      reader,
+      config.cache.serializer,
       applied,
       listener,
       this.summary,
@@ -110,7 +108,7 @@ export class Verifier {
   }
 
   private async comparePage(table: AuditedTable, page: readonly SourceRow[]): Promise<void> {
-    const { client, reader } = this.context;
+    const { client, config } = this.context;
     const rows = new Map<string, SourceRow[]>();
     for (const row of page) {
       for (const key of keysOf(table, row.row)) {
@@ -127,7 +125,13 @@ export class Verifier {
       if (text === null) continue;
       this.summary.cached++;
       const found = rows.get(key) ?? [];
-      const verdict = judge(table, key, text, { rows: found, isAll: table.forms !== undefined }, reader);
+      const verdict = judge(
+        table,
+        key,
+        text,
+        { rows: found, isAll: table.layouts !== undefined },
+        config.cache.serializer,
+      );
       if (verdict === 'incomparable') this.summary.incomparable++;
       if (verdict === 'wrong') await this.suspect({ key, row: found[0]?.row, tables: [table] });
     }
@@ -137,7 +141,7 @@ export class Verifier {
   private async scan(tables: readonly AuditedTable[]): Promise<void> {
     const { client, config, listener, batch, signal } = this.context;
     for (const table of tables) {
-      if (!table.forms)
+      if (!table.layouts)
         this.skip(`${table.name}: keys without a row, because a key function cannot be turned back`);
     }
     const owners = new KeyOwners(tables);
@@ -182,7 +186,8 @@ export class Verifier {
   }
 
   private async suspectOrphans(candidates: readonly (readonly [string, AuditedTable[]])[]): Promise<void> {
-    const { client, reader } = this.context;
+    const { client, config } = this.context;
+    const { serializer } = config.cache;
     const texts = await readValues(
       client,
       candidates.map(([key]) => key),
@@ -190,7 +195,7 @@ export class Verifier {
     for (const [index, [key, tables]] of candidates.entries()) {
       const [table] = tables;
       const text = texts[index] ?? null;
-      if (!table || judge(table, key, text, { rows: [], isAll: true }, reader) !== 'wrong') continue;
+      if (!table || judge(table, key, text, { rows: [], isAll: true }, serializer) !== 'wrong') continue;
       await this.suspect({ key, row: undefined, tables });
     }
   }

@@ -6,7 +6,6 @@ import { startApp } from '../support/app';
 import type { RedisServer, SqlServer } from '../support/servers';
 import { startMysql, startRedis } from '../support/servers';
 import { runCli } from '../support/verify-cli';
-import { beginWatermark } from '../support/watermark';
 
 const ROWS = 1_000_000;
 const CHUNK = 1_000;
@@ -63,7 +62,6 @@ it('goes through a million keys in bounded memory while rows are written, and fi
   await redis.mset(orphans.flatMap((id) => [`shop:items:${id}`, valueOf(id)]));
   await redis.mset(orphans.flatMap((id) => [`shop:items:${id + 1_000}`, 'null']));
 
-  const watermark = beginWatermark(app, redis);
   let on = true;
   let written = 0;
   const writer = (async () => {
@@ -95,6 +93,5 @@ it('goes through a million keys in bounded memory while rows are written, and fi
   } finally {
     on = false;
     await writer;
-    await watermark.end();
   }
 }, 180_000);

@@ -6,7 +6,6 @@ import { describeEachSql } from '../support/each-sql';
 import { startRedisCluster } from '../support/servers';
 import type { CliRun } from '../support/verify-cli';
 import { runCli } from '../support/verify-cli';
-import { beginWatermark } from '../support/watermark';
 
 const SCHEMA = `
   CREATE DATABASE shop; CREATE DATABASE misc;
@@ -121,7 +120,7 @@ describeEachSql('verify', { schema: SCHEMA }, (stage) => {
   it('gives no false alarm while rows are written, and finds what is wrong all the same', async () => {
     // Without the pattern, which matches a table that has no keys.
     const app = await stage.app({ tables: TABLES.slice(0, 2) });
-    const watermark = beginWatermark(app, stage.redis);
+    await app.cacheflow.caughtUp();
     let on = true;
     const writer = (async () => {
       for (let state = 0; on; state++) {
@@ -139,7 +138,6 @@ describeEachSql('verify', { schema: SCHEMA }, (stage) => {
     } finally {
       on = false;
       await writer;
-      await watermark.end();
       await stage.sql.query('UPDATE shop.items SET state = 1');
     }
   });

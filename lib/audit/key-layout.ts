@@ -1,36 +1,23 @@
-import type { Row } from '../events/change-event';
 import type { TableShape } from '../pipeline/stream';
-import { columnText } from '../strategy/key-template';
 import type { TableRule } from '../strategy/table-rules';
 
-type FormPart = { readonly literal: string } | { readonly column: string };
+type LayoutPart = { readonly literal: string } | { readonly column: string };
 
 /** Beyond these a key is taken for one that cannot be turned back. */
 const MAX_SPLITS = 64;
 const MAX_STEPS = 2_000;
 
 /** How one of a table's keys is put together, with the table's names filled in: it can be turned back into columns. */
-export class KeyForm {
+export class KeyLayout {
   /** The columns in it, each once. */
   readonly columns: readonly string[];
-  /** What every key of the form begins with. */
+  /** What every key of the layout begins with. */
   readonly start: string;
 
-  constructor(private readonly parts: readonly FormPart[]) {
+  constructor(private readonly parts: readonly LayoutPart[]) {
     this.columns = [...new Set(parts.flatMap((part) => ('column' in part ? [part.column] : [])))];
     const [first] = parts;
     this.start = first && 'literal' in first ? first.literal : '';
-  }
-
-  /** The key of a row; undefined where a column is NULL or not there. */
-  render(row: Row): string | undefined {
-    let key = '';
-    for (const part of this.parts) {
-      const text = 'literal' in part ? part.literal : columnText(row, part.column);
-      if (typeof text !== 'string') return undefined;
-      key += text;
-    }
-    return key;
   }
 
   /**
@@ -81,37 +68,37 @@ export class KeyForm {
 }
 
 /**
- * The forms of a table's keys; undefined for a key function, which cannot be turned around.
+ * The layouts of a table's keys; undefined for a key function, which cannot be turned around.
  *
  * @param columns those of the default key
  */
-export function keyFormsOf(
+export function keyLayoutsOf(
   rule: TableRule,
   shape: TableShape,
   columns: readonly string[] | undefined,
-): readonly KeyForm[] | undefined {
+): readonly KeyLayout[] | undefined {
   const { key, prefix } = rule;
   switch (key.kind) {
     case 'function':
       return undefined;
     case 'default': {
-      const parts: FormPart[] = [{ literal: `${prefix}${shape.schema}:${shape.table}:` }];
+      const parts: LayoutPart[] = [{ literal: `${prefix}${shape.schema}:${shape.table}:` }];
       for (const [index, column] of (columns ?? []).entries()) {
         if (index > 0) parts.push({ literal: ':' });
         parts.push({ column });
       }
-      return [new KeyForm(parts)];
+      return [new KeyLayout(parts)];
     }
     case 'templates':
       return key.templates.map((template) => {
         const parts = template.parts.map((part) => ('name' in part ? { literal: shape[part.name] } : part));
-        return new KeyForm(joinLiterals([{ literal: prefix }, ...parts]));
+        return new KeyLayout(joinLiterals([{ literal: prefix }, ...parts]));
       });
   }
 }
 
-function joinLiterals(parts: readonly FormPart[]): FormPart[] {
-  const joined: FormPart[] = [];
+function joinLiterals(parts: readonly LayoutPart[]): LayoutPart[] {
+  const joined: LayoutPart[] = [];
   for (const part of parts) {
     const last = joined.at(-1);
     if ('literal' in part && last && 'literal' in last) {
