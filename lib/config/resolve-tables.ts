@@ -144,7 +144,8 @@ function resolveCompare(
   }
   check.names(path, given, AUDIT_NAMES);
   const { compare } = given;
-  if (typeof compare === 'function') return compare as TableAuditOptions['compare'];
+  if (compare === undefined || typeof compare === 'function')
+    return compare as TableAuditOptions['compare'] | undefined;
   check.fault(`${path}.compare`, 'it is no function', 'Write a function of the cached value and the row');
   return undefined;
 }

@@ -39,6 +39,19 @@ describe('the options', () => {
     expect(config.serverId).toBeGreaterThanOrEqual(2 ** 30);
   });
 
+  it('of the auditor have defaults, and it is off without them', () => {
+    expect(resolveConfig(GOOD).audit).toBeUndefined();
+    expect(resolveConfig({ ...GOOD, audit: {} }).audit).toEqual({
+      sample: 0.01,
+      horizonsMillis: [1_000, 10_000, 60_000],
+      repair: false,
+      maxPending: 1_000,
+    });
+    expect(resolveConfig({ ...GOOD, audit: { horizonsMillis: [9, 5, 9] } }).audit?.horizonsMillis).toEqual([
+      5, 9,
+    ]);
+  });
+
   it('of the replica to wait for fall back on those of the source', () => {
     const mysql = { user: 'u', password: 'p', host: 'source', port: 3307, connectTimeoutMillis: 5 };
     const config = resolveConfig({ ...GOOD, mysql, barrier: { host: 'replica', password: 'q' } });
@@ -120,6 +133,15 @@ describe('the options', () => {
     [{ barrier: { host: 'replica', user: '' } }, /^barrier\.user: it has to be a string/],
     [{ barrier: { socketPath: 5 } }, /^barrier\.socketPath: it has to be a string/],
     [{ barrier: { host: 'r', connectTimeoutMillis: 0 } }, /^barrier\.connectTimeoutMillis: /],
+    [{ audit: 'yes' }, /^audit: it is no object \| Write e\.g\. \{ sample: 0\.01 \}/],
+    [{ audit: { smaple: 1 } }, /^audit\.smaple: there is no such option \| Did you mean `sample`\?/],
+    [{ audit: { sample: 2 } }, /^audit\.sample: it is no share of the changes \| Use a number from 0 to 1/],
+    [{ audit: { sample: NaN } }, /^audit\.sample: it is no share/],
+    [{ audit: { repair: 1 } }, /^audit\.repair: it is neither true nor false/],
+    [{ audit: { maxPending: 0 } }, /^audit\.maxPending: it has to be a whole number above 0/],
+    [{ audit: { horizonsMillis: [] } }, /^audit\.horizonsMillis: it is no list of times/],
+    [{ audit: { horizonsMillis: [0] } }, /^audit\.horizonsMillis: it is no list of times/],
+    [{ audit: { horizonsMillis: [2 ** 31] } }, /^audit\.horizonsMillis: it is no list of times/],
     [{ watchdogMillis: 0 }, /^watchdogMillis: it has to be a whole number above 0/],
     [{ shutdownTimeoutMillis: '1s' }, /^shutdownTimeoutMillis: it has to be a whole number above 0/],
   ])('with a wrong value are named: %j', (change, fault) => {
@@ -190,6 +212,9 @@ describe('an entry of `tables`', () => {
     [{ db: 'a', table: 'b', key: 'k:{id}', keyFields: ['id'] }, /`key` and `keyFields` exclude each other/],
     [{ db: 'a', table: 'b', prefix: 'cf:' }, /^tables\[0\]: its keys begin with `cf:`/],
     [{ db: 'a', table: 'b', key: 'cf:{id}' }, /^tables\[0\]: its keys begin with `cf:`/],
+    [{ db: 'a', table: 'b', audit: true }, /^tables\[0\]\.audit: it is no object \| Write e\.g\. \{ compare/],
+    [{ db: 'a', table: 'b', audit: { compare: 1 } }, /^tables\[0\]\.audit\.compare: it is no function/],
+    [{ db: 'a', table: 'b', audit: { compar: makeKey } }, /^tables\[0\]\.audit\.compar: .*`compare`/],
     [{ db: 'a', table: 'b', prefix: 1 }, /^tables\[0\]\.prefix: it is no string/],
   ])('with a fault is named with the remedy: %j', (entry, fault) => {
     expect(tableFaults(entry)).toEqual([expect.stringMatching(fault)]);
