@@ -5,6 +5,7 @@ import { isSame } from '../audit/key-check';
 import { readValues } from '../audit/read-values';
 import type { FoundRows, RowFinder, WantedKey } from '../audit/row-finder';
 import type { CacheSerializer } from '../cache/cache-serializer';
+import { recordKey } from '../redis/record';
 import { forgetKeys } from '../redis/forget-keys';
 import type { RedisClient } from '../redis/redis-client';
 import { sleep } from '../support/abort';
@@ -30,9 +31,17 @@ interface Sight {
   readonly text: string | null;
   readonly found: FoundRows;
   readonly table: AuditedTable | undefined;
-  /** Whether the row was the same before and after the value was read. */
+  /** Whether row, value and version were the same from the first to the last look. */
   readonly isSteady: boolean;
 }
+
+/** What is in Redis of a key. */
+interface Cached {
+  readonly text: string | null;
+  readonly version: string | null;
+}
+
+const ABSENT: Cached = { text: null, version: null };
 
 /** Looks again at what seems wrong, so that nothing is reported that was only on its way. */
 export class Suspects {
@@ -80,14 +89,16 @@ export class Suspects {
   private async look(suspects: readonly Suspect[]): Promise<Map<string, Sight>> {
     const before = await this.rowsOf(suspects);
     await this.applied.passesNow();
-    const texts = await readValues(
-      this.client,
-      suspects.map(({ key }) => key),
-    );
+    const first = await this.cachedOf(suspects);
     const after = await this.rowsOf(suspects);
+    // A change between the two readings, also one that was undone again, has left its traces now: write-through
+    // another version, cache-aside no value.
+    await this.applied.passesNow();
+    const last = await this.cachedOf(suspects);
     const sights = new Map<string, Sight>();
     for (const [index, suspect] of suspects.entries()) {
-      const text = texts[index] ?? null;
+      const { text, version } = first[index] ?? ABSENT;
+      const later = last[index] ?? ABSENT;
       const [a, b] = [before.get(suspect.key) ?? [], after.get(suspect.key) ?? []];
       const judged = b.map(({ table, found }) => ({
         table,
@@ -100,7 +111,9 @@ export class Suspects {
         judged.find(({ verdict }) => verdict === 'incomparable') ??
         judged.find(({ found }) => found.rows.length > 0) ??
         judged[0];
-      const isSteady = b.every(({ found }, at) => isSame(a[at]?.found ?? { rows: [], isAll: false }, found));
+      const isUntouched = later.text === text && later.version === version;
+      const isSteady =
+        isUntouched && b.every(({ found }, at) => isSame(a[at]?.found ?? { rows: [], isAll: false }, found));
       sights.set(suspect.key, {
         verdict: best?.verdict ?? 'incomparable',
         text,
@@ -110,6 +123,20 @@ export class Suspects {
       });
     }
     return sights;
+  }
+
+  /** The values and what stands in the records beside them. */
+  private async cachedOf(suspects: readonly Suspect[]): Promise<Cached[]> {
+    const prefix = this.client.options.keyPrefix ?? '';
+    const keys = suspects.map(({ key }) => key);
+    const [texts, versions] = await Promise.all([
+      readValues(this.client, keys),
+      readValues(
+        this.client,
+        keys.map((key) => recordKey(key, prefix)),
+      ),
+    ]);
+    return keys.map((_key, index) => ({ text: texts[index] ?? null, version: versions[index] ?? null }));
   }
 
   /** The rows of each key, by table. */

@@ -10,7 +10,7 @@ import { runCli } from '../support/verify-cli';
 const ROWS = 1_000_000;
 const CHUNK = 1_000;
 /** The young generation comes on top, and so does what Node itself takes. */
-const HEAP_MEGABYTES = 64;
+const HEAP_MEGABYTES = 48;
 
 let sql: SqlServer;
 let redisServer: RedisServer;
