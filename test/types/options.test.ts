@@ -5,6 +5,7 @@ import { expectTypeOf } from 'expect-type';
 import { expect, it } from 'vitest';
 import { CacheStrategy, CacheflowModule, OnBinlog, getCacheflowToken, tables } from '../../lib';
 import type {
+  AuditStatus,
   CacheflowAsyncOptions,
   CacheflowError,
   CacheflowErrorCode,
@@ -225,4 +226,16 @@ it('the service tells the types of what it gives', () => {
   expectTypeOf<CacheflowError['code']>().toEqualTypeOf<CacheflowErrorCode>();
   expectTypeOf<CheckpointStore['load']>().returns.resolves.toEqualTypeOf<Checkpoint | null>();
   expect(getCacheflowToken('books')).toBe('CacheflowService:books');
+});
+
+it('an audit can be told how to compare, and tells what it found', () => {
+  expectTypeOf<CacheflowStatus['audit']>().toEqualTypeOf<AuditStatus | undefined>();
+  const options: CacheflowOptions = {
+    ...BASE,
+    audit: { sample: 0.5, horizonsMillis: [1_000], repair: true, maxPending: 10 },
+    tables: [{ db: 'user', table: 'users', audit: { compare: (cached, row) => cached === row['name'] } }],
+  };
+  // @ts-expect-error a share is a number
+  const wrong: CacheflowOptions = { ...BASE, audit: { sample: 'all' } };
+  expect([options, wrong]).toHaveLength(2);
 });
