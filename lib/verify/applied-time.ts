@@ -6,7 +6,7 @@ const POLL_MILLIS = 50;
 /** A tail that publishes nothing for so long is taken for one that does not run. */
 const PATIENCE_MILLIS = 15_000;
 /** Instead of the wait for a tail. */
-const PAUSE_MILLIS = 1_000;
+const PAUSE_MILLIS = 400;
 
 /** Waits for the tail that keeps the cache right, which is in another process. */
 export class AppliedTime {
