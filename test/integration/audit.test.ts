@@ -252,7 +252,7 @@ describeEachSql('the auditor', { schema: SCHEMA, sql: () => ({ fast: true }) }, 
 });
 
 describeEachSql('the auditor without its servers', { schema: SCHEMA }, (stage) => {
-  it('waits for Redis and for the source, and goes on', async () => {
+  it('waits for the source, and goes on', async () => {
     const app = await stage.app({
       tables: [{ db: 'shop', table: 'users' }],
       audit: { ...ALL, horizonsMillis: [50, 1_500] },
@@ -269,7 +269,7 @@ describeEachSql('the auditor without its servers', { schema: SCHEMA }, (stage) =
     expect(app.cacheflow.status().audit).toMatchObject({ pending: 0 });
   });
 
-  it('ends with the app in the middle of a check', async () => {
+  it('ends with the app while checks wait', async () => {
     const app = await stage.app({ tables: [{ db: 'shop', table: 'users' }], audit: { ...ALL } });
     await change(stage, app, "REPLACE INTO shop.users VALUES (1, 1, 'a')");
     await stage.redis.set('shop:users:1', '{"id":1,"state":0}');
