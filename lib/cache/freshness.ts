@@ -26,25 +26,24 @@ export class Freshness {
     { maxStalenessMillis, after, onUnknown }: NonNullable<ReadPlan['freshness']>,
     circuit: Circuit,
   ): Promise<boolean> {
-    if (maxStalenessMillis === undefined && after !== undefined && (await covers(this.applied(), after)))
-      return true;
+    const whenUnknown = onUnknown === 'serve';
     const answer = await circuit.ask(() => readWatermark(this.redis.client, this.name));
-    if (!answer) return onUnknown === 'serve';
+    if (!answer) return whenUnknown;
     const { watermark, nowMillis } = answer.value;
-    const isFresh =
-      maxStalenessMillis === undefined ||
-      (watermark !== undefined && nowMillis - watermark.atMillis <= maxStalenessMillis);
-    const isAfter =
-      after === undefined ||
-      (await covers(this.applied(), after)) ||
-      (await covers(watermark?.gtidSet, after));
-    return (isFresh && isAfter) || onUnknown === 'serve';
+    if (maxStalenessMillis !== undefined) {
+      if (!watermark) return whenUnknown;
+      if (nowMillis - watermark.atMillis > maxStalenessMillis) return false;
+    }
+    if (after === undefined) return true;
+    const sets = [this.applied(), watermark?.gtidSet].filter((set) => set !== undefined);
+    if (sets.length === 0) return whenUnknown;
+    for (const set of sets) if (await covers(set, after)) return true;
+    return false;
   }
 }
 
 /** False also where the set is of another kind of server than the GTID. */
-async function covers(gtidSet: string | undefined, gtid: string): Promise<boolean> {
-  if (gtidSet === undefined) return false;
+async function covers(gtidSet: string, gtid: string): Promise<boolean> {
   try {
     return await coversGtid(gtidSet, gtid);
   } catch {

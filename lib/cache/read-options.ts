@@ -28,7 +28,10 @@ export interface ReadOptions {
    * `uuid:5`, MariaDB's `0-1-5`).
    */
   after?: string;
-  /** What to do where neither can be told: load, or serve what is there. @defaultValue `'load'` */
+  /**
+   * What to do where nothing can be told (no tail has published anything, Redis does not answer): load, or serve what is
+   * there. What is known to be too old is never served. @defaultValue `'load'`
+   */
   onUnknown?: 'load' | 'serve';
 }
 

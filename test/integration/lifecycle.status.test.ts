@@ -186,7 +186,9 @@ describeEachSql('the hand on the tail', { schema: SCHEMA }, (stage) => {
     expect(await stage.redis.mget('any:1', 'any:2', 'any:3')).toEqual([null, null, 'cached']);
     await stage.redis.call('ACL', 'SETUSER', 'default', '-unlink');
     try {
-      await expect(app.cacheflow.invalidate('any:3')).rejects.toThrow(/NOPERM|no permissions|can't run this command/);
+      await expect(app.cacheflow.invalidate('any:3')).rejects.toThrow(
+        /NOPERM|no permissions|can't run this command/,
+      );
     } finally {
       await stage.redis.call('ACL', 'SETUSER', 'default', '+unlink');
     }

@@ -99,17 +99,23 @@ describeEachSql('a reader', { schema }, (stage) => {
     // The load of one that wants to be sure is there for the others too.
     expect((await cacheflow.getOrLoad(KEY, user))?.name).toBe('new');
     await rename('newer');
-    const served = { maxStalenessMillis: 1, onUnknown: 'serve' } as const;
+    // Nobody can tell any more.
+    await stage.redis.del('cacheflow:default:watermark');
+    const served = { maxStalenessMillis: 60_000, onUnknown: 'serve' } as const;
     expect((await cacheflow.getOrLoad(KEY, user, served))?.name).toBe('new');
     const [many] = await cacheflow.getManyOrLoad([KEY], async () => [await user()], {
-      maxStalenessMillis: 1,
+      maxStalenessMillis: 60_000,
     });
     expect(many?.name).toBe('newer');
+    // Known to be too old.
+    await rename('newest');
+    await stage.redis.set('cacheflow:default:watermark', JSON.stringify({ at: Date.now() - 70_000 }));
+    expect((await cacheflow.getOrLoad(KEY, user, served))?.name).toBe('newest');
     cacheflow.resume();
     await cacheflow.caughtUp();
     await waitFor(async () => {
       const { hits } = cacheflow.status().cache;
-      expect((await cacheflow.getOrLoad(KEY, user, { maxStalenessMillis: 2_000 }))?.name).toBe('newer');
+      expect((await cacheflow.getOrLoad(KEY, user, { maxStalenessMillis: 2_000 }))?.name).toBe('newest');
       return cacheflow.status().cache.hits > hits;
     });
   });
