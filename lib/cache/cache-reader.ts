@@ -71,13 +71,12 @@ export class CacheReader {
   /** See `CacheflowService.getOrLoad`. */
   async getOrLoad<T>(key: string, load: Load<T>, options?: ReadOptions, objection?: Objection): Promise<T> {
     checkKey(key);
-    const plan = this.planOf(options, objection);
     // Before the start there is no Redis to ask, and nobody keeps it right.
     if (!this.redis.isResolved) return load();
     const { client } = this.redis;
     const { circuit } = (this.connected ??= this.connect());
-    if (plan.freshness === undefined && plan.tags.length === 0) {
-      // The one way that has to be short.
+    // The one way that has to be short: options that are of no use for it are looked at in a miss.
+    if (options === undefined || isPlain(options)) {
       const answer = await circuit.ask(() => client.get(key));
       const hit = typeof answer?.value === 'string' ? this.codec.read(answer.value) : undefined;
       if (hit) {
@@ -85,8 +84,9 @@ export class CacheReader {
         return hit.value as T;
       }
       const unfit = { kind: typeof answer?.value === 'string' ? 'all' : 'none' } as const;
-      return this.miss({ key, unfit }, load, plan, false);
+      return this.miss({ key, unfit }, load, this.planOf(options, objection), false);
     }
+    const plan = this.planOf(options, objection);
     const isStrict = !(await this.mayServe(plan, circuit));
     const found = isStrict ? undefined : await circuit.ask(() => lookUp(client, [key], plan.tags));
     const [entry] = found?.value ?? [];
@@ -173,6 +173,11 @@ function loadAllOf<T>(loadMany: LoadMany<T>, places: ReadonlyMap<string, number>
       `The loader of getManyOrLoad gave ${got} for ${missing.length} keys: return one for each key, in their order, null where there is none`,
     );
   };
+}
+
+/** Whether a GET is all that a hit takes. */
+function isPlain({ dependsOn, maxStalenessMillis, after }: ReadOptions): boolean {
+  return dependsOn === undefined && maxStalenessMillis === undefined && after === undefined;
 }
 
 function toRequest(key: string, found: Found | undefined, isStrict: boolean): LeaseRequest {
