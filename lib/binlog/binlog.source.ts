@@ -267,9 +267,10 @@ export class BinlogSource {
       return;
     }
     const position = this.place();
+    const redefined = CHANGES_COLUMNS.test(effect.statement);
     for (const changed of effect.tables) {
       const uncertain = this.catalog.forget(changed, end);
-      if (CHANGES_COLUMNS.test(effect.statement)) this.reportUncertain(uncertain);
+      if (redefined) this.reportUncertain(uncertain);
     }
     // Before a foreign key came, moved or went, the stream may have had changes that others carried on.
     const reached = effect.tables.flatMap((each) =>
@@ -278,7 +279,7 @@ export class BinlogSource {
     for (const table of bounded(reached)) {
       const name = table ? `${table.schema}.${table.table ?? '*'}` : 'all watched tables';
       this.sink.note(`${effect.statement} at ${formatPosition(position)}: all keys of ${name} are removed`);
-      this.transaction.add({ kind: 'flush', table, position, redefined: true });
+      this.transaction.add({ kind: 'flush', table, position, redefined });
     }
   }
 

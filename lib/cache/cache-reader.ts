@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { CacheflowConfig } from '../cacheflow.config';
 import { CACHEFLOW_CONFIG } from '../cacheflow.constants';
 import { ReadOptionsError } from '../errors/cache.errors';
+import { messageOf } from '../errors/cacheflow.error';
 import { ErrorReporter } from '../errors/error-reporter';
 import { isOwnKey } from '../redis/own-keys';
 import { RedisConnection } from '../redis/redis-connection';
@@ -30,7 +31,7 @@ export type LoadMany<T> = (
   indexes: readonly number[],
 ) => Promise<readonly (T | null | undefined)[]> | readonly (T | null | undefined)[];
 
-/** Says why a loaded value must not be cached; undefined where it may. */
+/** Says why a loaded value must not be cached; undefined where it may, `''` where it is for its caller alone. */
 export type Objection = (value: unknown) => string | undefined;
 
 /** What it takes to ask Redis. */
@@ -134,6 +135,21 @@ export class CacheReader {
       values.set(key, this.codec.valueOf(loaded));
     }
     return keys.map((key) => (values.get(key) ?? null) as T | null);
+  }
+
+  /** Says why something is not cached, though not each time. */
+  reportUnfit(problem: string): void {
+    this.codec.report(problem);
+  }
+
+  /** What is wrong with options; undefined where nothing is. */
+  problemOf(options: ReadOptions): string | undefined {
+    try {
+      planRead(this.defaults, options);
+      return undefined;
+    } catch (error) {
+      return messageOf(error);
+    }
   }
 
   private async miss<T>(request: LeaseRequest, load: Load<T>, plan: ReadPlan, isStrict: boolean): Promise<T> {

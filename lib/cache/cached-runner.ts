@@ -13,8 +13,8 @@ type Arguments = readonly unknown[];
 export interface CachedCall {
   readonly options: CachedOptions<Arguments>;
   readonly args: Arguments;
-  /** The values of columns where they are no arguments. */
-  columnValue?(column: string): unknown;
+  /** The values of columns where they are no arguments. Not `valueOf`, which every object has. */
+  readonly columnValue?: (column: string) => unknown;
   /** See {@link Objection}. */
   readonly objection?: Objection;
   proceed(): Promise<unknown>;
@@ -45,10 +45,16 @@ export class CachedRunner {
     }
     const { table } = options;
     const row = await this.rowOf(options, call);
-    // Nothing has such a key, and no row is found by it.
-    if (!row || Object.values(row).some((value) => value === null || value === undefined))
+    // Without a value for each column there is no such key, and no row is found by it.
+    const key = row && (await this.tableKeys.askKeyOf(table, row));
+    if (!row || key === undefined) return call.proceed();
+    if (this.tableKeys.isAmbiguous(table, row)) {
+      this.reader.reportUnfit(
+        `A row of ${table} was asked for by a text that holds what separates the columns of its key, which another row ` +
+          'may have as well then; it is not cached. Use a key template with a separator that no value has',
+      );
       return call.proceed();
-    const key = this.tableKeys.keyOf(table, row);
+    }
     const objection: Objection = (value) => {
       if (!this.tableKeys.contradicts(table, key, value)) return call.objection?.(value);
       return (
@@ -57,6 +63,13 @@ export class CachedRunner {
       );
     };
     return this.reader.getOrLoad(key, () => call.proceed(), read, objection);
+  }
+
+  /** What is wrong with those options that are known before the first call; undefined where nothing is. */
+  problemOf(options: CachedOptions<Arguments>): string | undefined {
+    const { dependsOn, ...rest } = options;
+    const given = typeof dependsOn === 'function' ? rest : { ...rest, dependsOn };
+    return this.reader.problemOf(this.readOptionsOf(given as CachedOptions<Arguments>, []));
   }
 
   /** Undefined while nobody knows the columns of the key, because the source was not reached yet. */
@@ -73,6 +86,13 @@ export class CachedRunner {
     const value = (column: string, index: number): unknown =>
       columnValue ? columnValue(column) : args[index];
     const row = Object.fromEntries(columns.map((column, index) => [column, value(column, index)]));
+    const unnamed = columnValue ? columns.filter((column) => row[column] === undefined) : [];
+    if (unnamed.length > 0) {
+      throw new KeyUnknownError(
+        `The key of ${options.table} is made of ${columns.join(', ')}, and the route has no parameter ${unnamed.join(', ')}: ` +
+          'name its parameters like the columns, or make these of the request with `row`',
+      );
+    }
     const wrong = columns.filter((column) => isNoValue(row[column]));
     if (wrong.length === 0) return row;
     throw new KeyUnknownError(
@@ -102,5 +122,6 @@ function isRowWith(value: unknown, columns: readonly string[]): value is Record<
 
 /** Objects other than those that stand for a value of a column. */
 function isNoValue(value: unknown): boolean {
+  if (typeof value === 'function' || typeof value === 'symbol') return true;
   return typeof value === 'object' && value !== null && !(value instanceof Date) && !Buffer.isBuffer(value);
 }

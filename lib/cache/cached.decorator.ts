@@ -40,6 +40,11 @@ export function Cached<A extends readonly unknown[] = never[]>(
         `@Cached is for methods, which ${target.constructor.name}.${String(method)} is not`,
       );
     }
+    if (typeof target === 'function') {
+      throw new TypeError(
+        `@Cached is for methods of instances, and ${target.name}.${String(method)} is static`,
+      );
+    }
     const place = runnerProperty(source);
     const wrapper: Method = async function (...args) {
       const runner = (this as Record<symbol, CachedRunner | undefined>)[place];
@@ -53,6 +58,8 @@ export function Cached<A extends readonly unknown[] = never[]>(
     Object.defineProperty(wrapper, 'name', { value: original.name });
     Reflect.defineMetadata(METADATA_KEY, metadata, wrapper);
     descriptor.value = wrapper as unknown as typeof descriptor.value;
+    // Tells that instances need one, also where a class overrides the method and calls it by `super`.
+    Object.defineProperty(target, place, { value: undefined, writable: true, configurable: true });
     Inject(cachedRunnerToken(source))(target, place);
     Optional()(target, place);
   };

@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { CACHEFLOW_NAME } from '../cacheflow.constants';
+import { ErrorReporter } from '../errors/error-reporter';
 import type { ConfigurationFault } from '../errors/configuration.error';
 import { TableKeys } from '../strategy/table-keys';
 import type { CachedMetadata } from './cached-options';
@@ -15,6 +16,8 @@ interface Decorated {
   readonly metadata: CachedMetadata;
 }
 
+const CORRECT = 'Correct the options of the decorator, or those of the table';
+
 /** Finds the decorated methods of the whole app. */
 @Injectable()
 export class CachedExplorer {
@@ -24,6 +27,7 @@ export class CachedExplorer {
     @Inject(CACHEFLOW_NAME) private readonly source: string,
     @Inject(CachedRunner) private readonly runner: CachedRunner,
     @Inject(TableKeys) private readonly tableKeys: TableKeys,
+    @Inject(ErrorReporter) private readonly reporter: ErrorReporter,
   ) {}
 
   /**
@@ -32,13 +36,18 @@ export class CachedExplorer {
    */
   explore(sources: readonly string[]): () => ConfigurationFault[] {
     const found: Decorated[] = [];
+    const place = runnerProperty(this.source);
+    // The same instance may be provided more than once.
+    const seen = new Set<object>();
     for (const wrapper of [...this.discovery.getProviders(), ...this.discovery.getControllers()]) {
       const instance = wrapper.instance as Record<symbol, unknown> | null;
       const prototype =
         typeof instance === 'object' && instance !== null
           ? (Object.getPrototypeOf(instance) as Record<string, unknown> | null)
           : (wrapper.metatype?.prototype as Record<string, unknown> | undefined);
-      if (wrapper.isAlias || !prototype) continue;
+      if (wrapper.isAlias || !prototype || (instance && seen.has(instance))) continue;
+      if (instance) seen.add(instance);
+      if (instance && place in prototype) instance[place] ??= this.runner;
       for (const method of this.scanner.getAllMethodNames(prototype)) {
         const target = prototype[method];
         if (typeof target !== 'function') continue;
@@ -47,7 +56,6 @@ export class CachedExplorer {
         if (cached) found.push({ subject: `@Cached on ${name}`, metadata: cached });
         const response = cachedResponseOf(target);
         if (response) found.push({ subject: `@CachedResponse on ${name}`, metadata: response });
-        if (cached?.source === this.source && instance) instance[runnerProperty(this.source)] ??= this.runner;
       }
     }
     return () => found.flatMap((each) => this.faultsOf(each, sources));
@@ -63,6 +71,8 @@ export class CachedExplorer {
       );
     }
     if (source !== this.source) return [];
+    const misread = this.runner.problemOf(options);
+    if (misread !== undefined) return fault(misread, CORRECT);
     if ('key' in options) {
       if (!('table' in options) && typeof options.key === 'function') return [];
       return fault('it has to have either a `table` or a `key` function', 'Keep one of them');
@@ -71,8 +81,14 @@ export class CachedExplorer {
       return fault('it names neither a table nor a key', "Write e.g. { table: 'user.users' }");
     }
     const problem = this.tableKeys.problemOf(options.table, columnsBy(options), options.row !== undefined);
-    return problem === undefined
-      ? []
-      : fault(problem, 'Correct the options of the decorator, or those of the table');
+    if (problem !== undefined) return fault(problem, CORRECT);
+    const near = this.tableKeys.missing(options.table);
+    if (near) {
+      this.reporter.warn(
+        `${subject}: ${options.table} does not exist${near.length > 0 ? ` (there is ${near.join(', ')})` : ''}; ` +
+          'nothing is cached until it is created',
+      );
+    }
+    return [];
   }
 }

@@ -4,6 +4,8 @@ export interface Loaded {
   readonly text: string | undefined;
   /** As the loader gave it. */
   readonly raw: unknown;
+  /** For nobody but its caller, as a stream that can be read only once. */
+  readonly isOwn?: boolean;
 }
 
 export interface FlightResult {

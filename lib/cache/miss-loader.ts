@@ -15,6 +15,8 @@ export type LoadAll = (keys: readonly string[]) => Promise<readonly unknown[]>;
 const FIRST_PAUSE_MILLIS = 5;
 const LONGEST_PAUSE_MILLIS = 50;
 
+const NO_FLIGHTS: ReadonlyMap<string, Flight> = new Map();
+
 /** A read that goes on without the cache, or with it. */
 interface Errand {
   readonly plan: ReadPlan;
@@ -65,7 +67,11 @@ export class MissLoader {
         own.length > 0 ? this.fly(own, errand, results) : undefined,
         ...joined.map(async ({ request, flight, isInTime }) => {
           const result = await flight.result;
-          if (result && (isInTime || (result.current && !isStrict))) results.set(request.key, result.loaded);
+          if (result?.loaded.isOwn) {
+            const alone = { ...errand, flights: NO_FLIGHTS };
+            await this.loadOnly([request.key], alone, (key, loaded) => results.set(key, loaded));
+          } else if (result && (isInTime || (result.current && !isStrict)))
+            results.set(request.key, result.loaded);
           else again.push(request);
         }),
       ]);

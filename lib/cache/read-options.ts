@@ -86,7 +86,8 @@ function tagsOf({ dependsOn }: ReadOptions): readonly CacheTag[] {
   if (!Array.isArray(dependsOn) || !dependsOn.every((each) => typeof each === 'string' && isTag(each))) {
     fault('dependsOn', "it has to be a list of tags, e.g. [tag('org', 7)]");
   }
-  return dependsOn;
+  // Readers of a value agree on its generations, whatever the order in which they name them.
+  return dependsOn.length > 1 ? [...new Set(dependsOn)].sort() : dependsOn;
 }
 
 function freshnessOf({ maxStalenessMillis, after, onUnknown }: ReadOptions): ReadPlan['freshness'] {

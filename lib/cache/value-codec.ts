@@ -26,11 +26,12 @@ export class ValueCodec {
     }
   }
 
-  /** A loaded value with its text, unless something speaks against that; `''` needs no report. */
+  /** A loaded value with its text, unless something speaks against that; `''` makes it one for its caller alone. */
   write(given: unknown, objection: string | undefined): Loaded {
+    if (objection === '') return { text: undefined, raw: given, isOwn: true };
     const raw = given ?? null;
     if (objection !== undefined) {
-      if (objection !== '') this.report(objection);
+      this.report(objection);
       return { text: undefined, raw };
     }
     try {
@@ -48,7 +49,8 @@ export class ValueCodec {
     return text === undefined ? raw : (this.read(text)?.value ?? raw);
   }
 
-  private report(problem: string, cause?: unknown): void {
+  /** At most once in a while. */
+  report(problem: string, cause?: unknown): void {
     if (Date.now() - this.reportedAt < REPORT_INTERVAL_MILLIS) return;
     this.reportedAt = Date.now();
     this.errors.report(new ValueUnfitError(problem, { cause }));

@@ -6,6 +6,7 @@ import { CacheStrategy } from '../cacheflow.options';
 import type { CacheflowConfig } from '../cacheflow.config';
 import { messageOf } from '../errors/cacheflow.error';
 import { NoUsableKeyError, createKeyBuilder } from '../strategy/key-builder';
+import { MAX_TABLES_CHECKED } from '../strategy/table-keys';
 import type { TableRule } from '../strategy/table-rules';
 import { isExact, toRegExp } from '../strategy/table-rules';
 import { nearMisses } from '../support/near-misses';
@@ -16,7 +17,6 @@ import type { PreflightResult } from './preflight-result';
 
 /** Column types that binlog_row_image=NOBLOB leaves out of an image when they did not change. */
 const BLOB_TYPES = /blob|text|json|geometry|point|linestring|polygon|vector/;
-const MAX_TABLES_CHECKED = 1_000;
 
 /** Whether all watched tables that exist can be read and keyed. */
 export async function checkTables(

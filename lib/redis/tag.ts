@@ -1,3 +1,5 @@
+import { keyText } from '../strategy/key-template';
+
 /** What `tag()` makes. It stands where a key does: in `invalidates`, `match` and `invalidate()`. */
 export type CacheTag = string & { readonly __cacheTag: never };
 
@@ -8,11 +10,11 @@ const PREFIX = 'cf:tag:';
  * are gone as soon as it is invalidated, however many they are, in one step: its key in Redis holds a generation that
  * is removed then, and a value of another generation is not served.
  *
- * @param values what tells it from others of the name; `'*'` in `match` for all of them
+ * @param values what tells it from others of the name, as columns of a row have it; `'*'` in `match` for all of them
  */
-export function tag(name: string, ...values: readonly (string | number | bigint)[]): CacheTag {
+export function tag(name: string, ...values: readonly unknown[]): CacheTag {
   if (typeof name !== 'string' || name === '') throw new TypeError('A tag needs a name, e.g. tag("org", 7)');
-  return [PREFIX + name, ...values.map(String)].join(':') as CacheTag;
+  return [PREFIX + name, ...values.map((value) => String(keyText(value)))].join(':') as CacheTag;
 }
 
 export function isTag(key: string): key is CacheTag {

@@ -14,12 +14,15 @@ export type KeyPart =
 export class KeyTemplate {
   /** The columns it names. */
   readonly columns: readonly string[];
+  /** What stands between each two columns. */
+  readonly separators: readonly string[];
   readonly parts: readonly KeyPart[];
 
   /** Throws a SyntaxError that says what is wrong with the template. */
   constructor(readonly source: string) {
     this.parts = parse(source);
     this.columns = this.parts.flatMap((part) => ('column' in part ? [part.column] : []));
+    this.separators = separatorsOf(this.parts);
     if (this.columns.length === 0) {
       throw new SyntaxError(
         `the template "${source}" names no column, so that all rows would have the same key`,
@@ -51,6 +54,18 @@ export class KeyTemplate {
       })
       .join('');
   }
+}
+
+function separatorsOf(parts: readonly KeyPart[]): string[] {
+  const separators: string[] = [];
+  let between: string | undefined;
+  for (const part of parts) {
+    if ('column' in part) {
+      if (between !== undefined) separators.push(between);
+      between = '';
+    } else if (between !== undefined && 'literal' in part) between += part.literal;
+  }
+  return separators;
 }
 
 /**

@@ -4,12 +4,16 @@ import { CACHEFLOW_CONFIG } from '../cacheflow.constants';
 import { KeyUnknownError } from '../errors/cache.errors';
 import { messageOf } from '../errors/cacheflow.error';
 import type { Row } from '../events/change-event';
-import type { TableName, TableShape } from '../pipeline/stream';
+import type { TableFlush, TableName, TableShape } from '../pipeline/stream';
 import { nearMisses } from '../support/near-misses';
 import { toKeys } from './key-builder';
 import type { KeyForm } from './key-forms';
 import { keyForms } from './key-forms';
 import type { TableRule } from './table-rules';
+import { isExact } from './table-rules';
+
+/** Of one pattern; what is beyond may exist without being known. */
+export const MAX_TABLES_CHECKED = 1_000;
 
 /** Asks the source what a table looks like; undefined where it does not exist. */
 export type DescribeTable = (name: TableName) => Promise<TableShape | undefined>;
@@ -20,7 +24,7 @@ export class TableKeys {
   private readonly shapes = new Map<string, TableShape>();
   private readonly forms = new WeakMap<TableShape, readonly KeyForm[] | undefined>();
   /** Questions to the source that are on their way. */
-  private readonly asked = new Map<string, Promise<void>>();
+  private readonly asked = new Map<string, Question>();
   private describe: DescribeTable | undefined;
 
   constructor(@Inject(CACHEFLOW_CONFIG) private readonly config: CacheflowConfig) {}
@@ -32,26 +36,25 @@ export class TableKeys {
 
   /** What a table looks like now. */
   learn(shape: TableShape): void {
+    const name = nameOf(shape);
+    // An answer that is on its way may be older.
+    this.asked.delete(name);
     const rule = this.config.rules.find(shape.schema, shape.table);
-    if (rule && needsShape(rule)) this.shapes.set(nameOf(shape), shape);
+    if (rule && needsShape(rule)) this.shapes.set(name, shape);
   }
 
   /**
-   * A table, all of a database, or any may look another way now. Resolves when that is known, or nothing is: never
-   * rejects.
+   * A table, all of a database, or with undefined any table may look another way now. Resolves when that is known, or
+   * nothing is: never rejects.
    */
-  async refresh(
-    changed: { readonly schema: string; readonly table: string | undefined } | undefined,
-  ): Promise<void> {
-    const meant = [...this.shapes.values()].filter((shape) => {
-      if (changed === undefined) return true;
-      const { schema, table } = changed;
-      return table === undefined
-        ? isSame(shape.schema, schema)
-        : isSame(nameOf(shape), nameOf({ schema, table }));
-    });
+  async refresh(redefined: TableFlush['table']): Promise<void> {
+    const isMeant = (table: TableName): boolean =>
+      redefined === undefined ||
+      (isSame(table.schema, redefined.schema) &&
+        (redefined.table === undefined || isSame(table.table, redefined.table)));
+    for (const [name, { table }] of this.asked) if (isMeant(table)) this.asked.delete(name);
     await Promise.all(
-      meant.map(async (shape) => {
+      [...this.shapes.values()].filter(isMeant).map(async (shape) => {
         await this.ask(shape);
         // No answer: it is asked again when a key is needed, and keys of the old form are no longer made.
         if (this.shapes.get(nameOf(shape)) === shape) this.shapes.delete(nameOf(shape));
@@ -60,24 +63,40 @@ export class TableKeys {
   }
 
   /** See `CacheflowService.keyOf`. @throws KeyUnknownError */
-  keyOf(table: string, given: object): string {
-    const row = given as Row;
+  keyOf(table: string, row: object): string {
+    const key = this.findKey(table, row as Row);
+    if (typeof key === 'string') return key;
+    if (key === null) {
+      throw new KeyUnknownError(`A row of ${table} has no key, because a column of it is NULL or undefined`);
+    }
+    void this.ask(this.ruleOf(table).name);
+    throw new KeyUnknownError(
+      `The columns of ${table} are not known yet, because the source was not reached: try again, or name the columns of the key in \`keyFields\` or \`key\``,
+    );
+  }
+
+  /** As `keyOf`, but asks the source for what is not known; undefined where it does not tell, and for a row without key. */
+  async askKeyOf(table: string, row: object): Promise<string | undefined> {
+    const { name, rule } = this.ruleOf(table);
+    if (rule.key.kind === 'function') {
+      // It would print them into the key.
+      const isPartly = Object.values(row).some((value) => value === null || value === undefined);
+      return isPartly ? undefined : onlyKey(table, rule, row as Row);
+    }
+    if (!this.formsOf(name, rule)) await this.ask(name);
+    return this.findKey(table, row as Row) ?? undefined;
+  }
+
+  /** Whether another row may have the key of these columns; false for a key function, which nobody can tell of. */
+  isAmbiguous(table: string, row: object): boolean {
     const { name, rule } = this.ruleOf(table);
     const forms = this.formsOf(name, rule);
-    if (forms === undefined && rule.key.kind === 'function') return onlyKey(table, rule, row);
-    if (forms === undefined) {
-      void this.ask(name);
-      throw new KeyUnknownError(
-        `The columns of ${table} are not known yet, because the source was not reached: try again, or name the columns of the key in \`keyFields\` or \`key\``,
-      );
-    }
-    const key = formFor(table, forms, Object.keys(row)).keyOf(row);
-    if (typeof key === 'string') return key;
-    throw new KeyUnknownError(`A row of ${table} has no key, because a column of it is NULL or undefined`);
+    return forms !== undefined && formFor(table, forms, Object.keys(row)).isAmbiguous(row as Row);
   }
 
   /** Why no key can be made of these columns (undefined: of the only key); undefined where it can, or cannot be told yet. */
   problemOf(table: string, columns: readonly string[] | undefined, areMade: boolean): string | undefined {
+    if (table.includes('*')) return `${table} is a pattern: name one table, whose rows have the key`;
     try {
       const { name, rule } = this.ruleOf(table);
       const forms = this.formsOf(name, rule);
@@ -93,6 +112,18 @@ export class TableKeys {
     }
   }
 
+  /**
+   * The names like it of a table that a pattern matches, but that is not there; undefined where it is, or cannot be
+   * told. A table that is watched by its name is told of by the preflight.
+   */
+  missing(table: string): string[] | undefined {
+    const { name, rule } = this.ruleOf(table);
+    const { size } = this.shapes;
+    const isLookedAt = size > 0 && size < MAX_TABLES_CHECKED;
+    if (isExact(rule) || !needsShape(rule) || !isLookedAt || this.shapes.has(nameOf(name))) return undefined;
+    return nearMisses(table, this.shapes.keys());
+  }
+
   /** The columns of the table's only key, in order; undefined while they are not known. Asks the source for them. */
   async columnsOf(table: string): Promise<readonly string[] | undefined> {
     const { name, rule } = this.ruleOf(table);
@@ -104,9 +135,30 @@ export class TableKeys {
   contradicts(table: string, key: string, value: unknown): boolean {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
     const { name, rule } = this.ruleOf(table);
+    if (rule.key.kind === 'function') return this.madeOthers(name, rule, key, value as Row);
     const keys = (this.formsOf(name, rule) ?? []).map((form) => form.keyOf(value as Row));
     // An undefined one names a column that the value does not have.
     return keys.length > 0 && keys.every((each) => each !== undefined && each !== key);
+  }
+
+  /** What a key function makes of a part of a row, or of something else, tells nothing. */
+  private madeOthers(name: TableName, rule: TableRule, key: string, row: Row): boolean {
+    const columns = this.shapes.get(nameOf(name))?.columns;
+    if (!columns?.every((column) => Object.hasOwn(row, column))) return false;
+    try {
+      return !keysMade(rule, row).includes(key);
+    } catch {
+      // The tail says so when it comes across such a row.
+      return false;
+    }
+  }
+
+  /** Null where a column of the key is NULL or undefined; undefined where the columns have to be known and are not. */
+  private findKey(table: string, row: Row): string | null | undefined {
+    const { name, rule } = this.ruleOf(table);
+    if (rule.key.kind === 'function') return onlyKey(table, rule, row);
+    const forms = this.formsOf(name, rule);
+    return forms && (formFor(table, forms, Object.keys(row)).keyOf(row) ?? null);
   }
 
   private ruleOf(table: string): { name: TableName; rule: TableRule } {
@@ -153,23 +205,31 @@ export class TableKeys {
     const { describe, asked } = this;
     if (!describe) return;
     const full = nameOf(name);
-    const question =
-      asked.get(full) ??
-      describe(name).then(
-        (shape) => {
-          if (shape && asked.has(full)) this.learn(shape);
-        },
-        () => undefined,
-      );
+    const known = asked.get(full);
+    if (known) return known.answered;
+    const answer = describe(name).catch(() => undefined);
+    const question: Question = {
+      table: name,
+      answered: answer.then((shape) => {
+        // It was overtaken: what the source said may be older than what has become known meanwhile.
+        if (asked.get(full) !== question) return;
+        asked.delete(full);
+        if (shape) this.learn(shape);
+      }),
+    };
     asked.set(full, question);
-    await question;
-    asked.delete(full);
+    return question.answered;
   }
 }
 
-/** Whether the key depends on what columns the table has. */
+interface Question {
+  readonly table: TableName;
+  readonly answered: Promise<void>;
+}
+
+/** Whether the columns of the table matter: to make its key, or to tell a whole row for a key function. */
 function needsShape({ key }: TableRule): boolean {
-  return key.kind === 'default' && key.fields === undefined;
+  return key.kind === 'function' || (key.kind === 'default' && key.fields === undefined);
 }
 
 function nameOf({ schema, table }: TableName): string {
@@ -193,10 +253,15 @@ function formFor(table: string, forms: readonly KeyForm[], given: readonly strin
 }
 
 function onlyKey(table: string, rule: TableRule, row: Row): string {
-  const made = rule.key.kind === 'function' ? toKeys(rule.key.make(row)) : [];
+  const made = keysMade(rule, row);
   const [key] = made;
-  if (key !== undefined && made.length === 1) return rule.prefix + key;
+  if (key !== undefined && made.length === 1) return key;
   throw new KeyUnknownError(
     `The key function of ${table} makes ${made.length} keys of this row instead of one`,
   );
+}
+
+/** Throws what the key function throws. */
+function keysMade({ key, prefix }: TableRule, row: Row): string[] {
+  return key.kind === 'function' ? toKeys(key.make(row)).map((text) => prefix + text) : [];
 }

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import * as library from '../../lib';
 
 const ROOT = join(__dirname, '../..');
 
@@ -43,6 +44,17 @@ describe('the declarations of the package', () => {
     const index = declarations.get('index.d.ts') ?? '';
     expect(index).not.toContain('*');
     expect(index).toContain('CacheflowModule');
+  });
+
+  it('export what reads through the cache', () => {
+    const names = Object.keys(library);
+    expect(names).toEqual(
+      expect.arrayContaining(['Cached', 'CachedResponse', 'CacheflowInterceptor', 'tag', 'KeyUnknownError']),
+    );
+    // What only the library itself may call.
+    expect(names.filter((name) => /Runner|Explorer|Reader|Lease|TableKeys|metadataOf/i.test(name))).toEqual(
+      [],
+    );
   });
 });
 
