@@ -5,7 +5,7 @@ import type { CacheflowError } from '../errors/cacheflow.error';
 import { messageOf } from '../errors/cacheflow.error';
 import type { ErrorReporter } from '../errors/error-reporter';
 import { CheckpointFailedError, RedisRewoundError } from '../errors/redis.errors';
-import { PositionLostError } from '../errors/source.errors';
+import { PositionLostError, SourceUnavailableError } from '../errors/source.errors';
 import type { AppliedPosition } from '../pipeline/applied-position';
 import type { ChangeQueue } from '../pipeline/change-queue';
 import { sleep, untilAborted } from '../support/abort';
@@ -118,7 +118,7 @@ export class ResumePoint {
     // A Redis that was emptied or has gone back must not make epochs begin anew.
     const ended = this.lost === undefined ? epochBefore - 1 : epochBefore;
     const epoch = await cache.beginEpoch(server.identity, ended, this.ended);
-    const flush = this.reasonToFlush(useStored, stored, epoch.isFirst);
+    const flush = this.reasonToFlush(useStored, stored, epoch.isFirst, bootPosition !== undefined);
     await (useStored ? cache.accept(this.ended) : cache.verify(this.ended));
 
     const goesOn = this.lost === undefined ? known : undefined;
@@ -153,6 +153,7 @@ export class ResumePoint {
     useStored: boolean,
     stored: Checkpoint | undefined,
     isFirst: boolean,
+    wasReached: boolean,
   ): CacheflowError | undefined {
     if (this.lost !== undefined) return this.positionLost(this.lost);
     if (!useStored) return undefined;
@@ -165,7 +166,15 @@ export class ResumePoint {
           'retries were done since): all keys of the watched tables are removed',
       );
     }
-    if (!hasGoneBack && (isFirst || this.context.config.startAt !== 'latest')) return undefined;
+    if (!hasGoneBack && this.context.config.startAt !== 'latest') return undefined;
+    if (!hasGoneBack && isFirst) {
+      return wasReached
+        ? undefined
+        : new SourceUnavailableError(
+            'The source was away when the app started for the first time: what readers have cached before now may be old ' +
+              'already, and all keys of the watched tables are removed',
+          );
+    }
     return new CheckpointFailedError(
       'The checkpoint is gone (Redis was emptied or has evicted it, or somebody deleted it): nobody knows which keys ' +
         'are right, and all keys of the watched tables are removed. Use a maxmemory-policy that evicts no keys without a TTL',

@@ -64,6 +64,19 @@ export async function loadTableDefinition(
   };
 }
 
+const UNIQUE_ALONE = `
+  SELECT INDEX_NAME FROM INFORMATION_SCHEMA.STATISTICS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? AND NON_UNIQUE = 0
+   GROUP BY INDEX_NAME HAVING COUNT(*) = 1 AND MAX(COLUMN_NAME) = ?`;
+
+/** Whether no two rows have the same value in a column. */
+export async function isUnique(
+  control: ControlConnection,
+  { schema, table }: TableName,
+  column: string,
+): Promise<boolean> {
+  return (await control.query(UNIQUE_ALONE, [schema, table, column])).length > 0;
+}
+
 /** A table as the tail sees it: invisible columns are not a part of its rows. */
 export function shapeOf({ schema, table }: TableName, { columns, primaryKey }: TableDefinition): TableShape {
   const visible = columns.filter((column) => !column.invisible).map((column) => column.name);

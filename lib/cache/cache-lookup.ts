@@ -1,12 +1,16 @@
 import { generationsOf, recordKey } from '../redis/record';
 import type { RedisClient } from '../redis/redis-client';
 import { isCluster } from '../redis/redis-client';
+import { groupBySlot } from '../redis/slots';
 import type { CacheTag } from '../redis/tag';
 import type { Unfit } from './leases';
 import { joinGenerations } from './leases';
 
 /** What the cache has for a key: a value, or why there is none that may be served. */
 export type Found = { readonly text: string } | { readonly text: undefined; readonly unfit: Unfit };
+
+/** Few enough that Redis answers others in between. */
+const KEYS_PER_MGET = 1_000;
 
 const NOTHING: Found = { text: undefined, unfit: { kind: 'none' } };
 
@@ -38,5 +42,7 @@ export async function lookUp(
 async function readAll(client: RedisClient, keys: readonly string[]): Promise<(string | null)[]> {
   const [first] = keys;
   if (keys.length === 1 && first !== undefined) return [await client.get(first)];
-  return isCluster(client) ? Promise.all(keys.map((key) => client.get(key))) : client.mget(...keys);
+  if (isCluster(client)) return Promise.all(keys.map((key) => client.get(key)));
+  const parts = groupBySlot(client, keys, (key) => key, KEYS_PER_MGET);
+  return (await Promise.all(parts.map((part) => client.mget(part)))).flat();
 }

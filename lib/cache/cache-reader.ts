@@ -13,7 +13,8 @@ import { Circuit } from './circuit';
 import { Freshness } from './freshness';
 import type { LeaseRequest } from './leases';
 import { Leases } from './leases';
-import type { LoadAll } from './miss-loader';
+import type { LoadAll } from './lease-loader';
+import { LeaseLoader } from './lease-loader';
 import { MissLoader } from './miss-loader';
 import type { ReadOptions, ReadPlan } from './read-options';
 import { defaultPlan, planRead } from './read-options';
@@ -172,7 +173,10 @@ export class CacheReader {
   private connect(): Connected {
     const { client } = this.redis;
     const circuit = new Circuit(client, this.config.cache.timeoutMillis, this.errors);
-    return { circuit, misses: new MissLoader(new Leases(client), circuit, this.codec, this.counters) };
+    return {
+      circuit,
+      misses: new MissLoader(new LeaseLoader(new Leases(client), circuit, this.codec, this.counters)),
+    };
   }
 }
 

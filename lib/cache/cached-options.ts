@@ -8,7 +8,10 @@ interface CachedBase<A extends readonly unknown[]> extends Omit<ReadOptions, 'de
   source?: string;
 }
 
-/** The value is made of one row of a table, and has the key of that row. */
+/**
+ * The value is made of one row of a table, and has the key of that row. That there is no such row is cached by default
+ * where numbers are asked for; for texts, which a collation may find in another case, where `negativeTtlSeconds` is given.
+ */
 export interface CachedByTable<A extends readonly unknown[]> extends CachedBase<A> {
   /** The table, as `db.table`. */
   table: string;

@@ -56,13 +56,13 @@ export class CachedRunner {
       return call.proceed();
     }
     const objection: Objection = (value) => {
-      if (!this.tableKeys.contradicts(table, key, value)) return call.objection?.(value);
+      if (!this.tableKeys.contradicts(table, row, key, value)) return call.objection?.(value);
       return (
         `A row of ${table} was asked for by another value than it has (another case, a number as text), so that ` +
         'nobody would invalidate the key; it is not cached. Pass the value as the row has it'
       );
     };
-    return this.reader.getOrLoad(key, () => call.proceed(), read, objection);
+    return this.reader.getOrLoad(key, () => call.proceed(), forAbsence(read, row), objection);
   }
 
   /** What is wrong with those options that are known before the first call; undefined where nothing is. */
@@ -112,6 +112,17 @@ export class CachedRunner {
     this.known.set(options, read);
     return read;
   }
+}
+
+/**
+ * A row that is inserted later may be found by another text than it has (another case, trailing blanks), and its key is
+ * another one then: that there is none is cached for a text only where the app asks for it.
+ */
+function forAbsence(read: ReadOptions, row: object): ReadOptions {
+  const isExact = Object.values(row).every(
+    (value) => typeof value !== 'string' || /^(0|-?[1-9]\d*)$/.test(value),
+  );
+  return isExact || read.negativeTtlSeconds !== undefined ? read : { ...read, negativeTtlSeconds: 0 };
 }
 
 function isRowWith(value: unknown, columns: readonly string[]): value is Record<string, unknown> {

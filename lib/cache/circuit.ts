@@ -4,6 +4,7 @@ import type { ErrorReporter } from '../errors/error-reporter';
 import type { RedisClient } from '../redis/redis-client';
 import { isRefusal } from '../redis/redis-writer';
 import { replyCode } from '../redis/reply-code';
+import { withTimeout } from './with-timeout';
 
 /** How long readers go without Redis, before one of them tries it again. */
 const OPEN_MILLIS = 1_000;
@@ -12,8 +13,6 @@ const REPORT_INTERVAL_MILLIS = 10_000;
 
 /** What came of asking Redis: its answer, or undefined where it has none. */
 export type Answer<T> = { readonly value: T } | undefined;
-
-class TookTooLongError extends Error {}
 
 /** Asks Redis on behalf of readers, who must not wait for it: while it is away, they go without it. */
 export class Circuit {
@@ -37,7 +36,7 @@ export class Circuit {
   async ask<T>(question: () => Promise<T>): Promise<Answer<T>> {
     if (this.openSince !== undefined && !this.mayTry()) return undefined;
     try {
-      const value = await this.inTime(question());
+      const value = await withTimeout(question(), this.timeoutMillis, () => this.tookTooLong());
       this.openSince = undefined;
       return { value };
     } catch (cause) {
@@ -55,23 +54,8 @@ export class Circuit {
     return true;
   }
 
-  private async inTime<T>(answer: Promise<T>): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      const timer = setTimeout(
-        () => reject(new TookTooLongError(`no answer within ${this.timeoutMillis} ms`)),
-        this.timeoutMillis,
-      );
-      answer.then(
-        (value) => {
-          clearTimeout(timer);
-          resolve(value);
-        },
-        (error: unknown) => {
-          clearTimeout(timer);
-          reject(error as Error);
-        },
-      );
-    });
+  private tookTooLong(): never {
+    throw new Error(`no answer within ${this.timeoutMillis} ms`);
   }
 
   private failed(cause: unknown): void {
@@ -88,7 +72,7 @@ export class Circuit {
   }
 
   /** Redis works, but does not take this command: a value of another type, no right to a key, no memory. */
-  private refused(cause: Error): void {
+  refused(cause: Error): void {
     this.openSince = undefined;
     if (Date.now() - this.refusalReportedAt < REPORT_INTERVAL_MILLIS) return;
     this.refusalReportedAt = Date.now();

@@ -10,16 +10,20 @@ export interface Loaded {
 
 export interface FlightResult {
   readonly loaded: Loaded;
-  /** The cache held it when the flight ended: it was as right then as any value that is found there. */
-  readonly current: boolean;
+  /** The step from which on it was as right as anything: who joined before that step began may have it. */
+  readonly validFrom: number;
 }
 
-/** One way of one key: asking for the lease, loading, filling. Others who want the same key at that time wait for it. */
+/**
+ * One way of one value: asking for the lease, loading, filling. Others who want the same at that time wait for it. Each
+ * of these steps has a number, so that nobody gets what may be older than the call.
+ */
 export class Flight {
-  /** The load has begun: what it brings may be older than a caller who comes now. */
-  loading = false;
-  /** Undefined where it took so long that nobody should wait any more. */
+  /** Undefined where nobody should wait any more. */
   readonly result: Promise<FlightResult | undefined>;
+  /** The load has begun. */
+  isLoading = false;
+  private steps = 0;
   private resolve!: (result: FlightResult | undefined) => void;
   private reject!: (error: unknown) => void;
 
@@ -32,30 +36,45 @@ export class Flight {
     this.result.catch(() => undefined);
   }
 
+  /** The latest step. */
+  get step(): number {
+    return this.steps;
+  }
+
+  /** Begins the next step. */
+  nextStep(): number {
+    return ++this.steps;
+  }
+
   land(result: FlightResult | undefined): void {
-    this.onEnd(this);
+    this.leave();
     this.resolve(result);
   }
 
   fail(error: unknown): void {
-    this.onEnd(this);
+    this.leave();
     this.reject(error);
+  }
+
+  /** Nobody joins it any more. */
+  leave(): void {
+    this.onEnd(this);
   }
 }
 
-/** The flights of this process, one for each key. */
+/** The flights of this process, one for each value. */
 export class Flights {
   private readonly flights = new Map<string, Flight>();
 
-  of(key: string): Flight | undefined {
-    return this.flights.get(key);
+  of(name: string): Flight | undefined {
+    return this.flights.get(name);
   }
 
-  begin(key: string): Flight {
+  begin(name: string): Flight {
     const flight = new Flight((ended) => {
-      if (this.flights.get(key) === ended) this.flights.delete(key);
+      if (this.flights.get(name) === ended) this.flights.delete(name);
     });
-    this.flights.set(key, flight);
+    this.flights.set(name, flight);
     return flight;
   }
 }

@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { coversGtid } from '../binlog/zongji';
 import { CACHEFLOW_NAME } from '../cacheflow.constants';
 import { RedisConnection } from '../redis/redis-connection';
+import { RewindGuard } from '../redis/rewind-guard';
 import type { Circuit } from './circuit';
 import type { ReadPlan } from './read-options';
 import { readWatermark } from './watermark';
@@ -14,6 +15,7 @@ export class Freshness {
   constructor(
     @Inject(CACHEFLOW_NAME) private readonly name: string,
     @Inject(RedisConnection) private readonly redis: RedisConnection,
+    @Inject(RewindGuard) private readonly guard: RewindGuard,
   ) {}
 
   /** What the tail of this process has applied, which is newer than what is published. */
@@ -27,15 +29,20 @@ export class Freshness {
     circuit: Circuit,
   ): Promise<boolean> {
     const whenUnknown = onUnknown === 'serve';
-    const answer = await circuit.ask(() => readWatermark(this.redis.client, this.name));
+    const { counter, count } = this.guard;
+    const answer = await circuit.ask(() => readWatermark(this.redis.client, this.name, counter));
     if (!answer) return whenUnknown;
     const { watermark, nowMillis } = answer.value;
+    // What the tail has applied may be lost in a Redis that has gone back, which the tail may not have noticed yet.
+    const holdsApplied = counter !== undefined && count >= 0 && answer.value.count >= count;
     if (maxStalenessMillis !== undefined) {
       if (!watermark) return whenUnknown;
       if (nowMillis - watermark.atMillis > maxStalenessMillis) return false;
     }
     if (after === undefined) return true;
-    const sets = [this.applied(), watermark?.gtidSet].filter((set) => set !== undefined);
+    const sets = [holdsApplied ? this.applied() : undefined, watermark?.gtidSet].filter(
+      (set) => set !== undefined,
+    );
     if (sets.length === 0) return whenUnknown;
     for (const set of sets) if (await covers(set, after)) return true;
     return false;

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { FOUND, LEASED, readGenerations, takeLeases, useLeases } from '../redis/lease-scripts';
+import { FOUND, LEASED, REFUSED, readGenerations, takeLeases, useLeases } from '../redis/lease-scripts';
 import { canHaveRecord, recordKey } from '../redis/record';
 import type { RedisClient } from '../redis/redis-client';
+import { replyError } from '../redis/redis-writer';
 import { callScript } from '../redis/script';
 import { groupBySlot } from '../redis/slots';
 import type { CacheTag } from '../redis/tag';
@@ -23,7 +24,9 @@ export interface LeaseRequest {
 export type LeaseReply =
   | { readonly state: 'found'; readonly value: string; readonly record: string }
   | { readonly state: 'leased' }
-  | { readonly state: 'held' };
+  | { readonly state: 'held' }
+  /** Redis does not take the key, because it holds something else than a string. */
+  | { readonly state: 'refused'; readonly error: Error };
 
 /** What to do with a lease: put the value into the cache, or give the lease back. */
 export interface LeaseUse {
@@ -74,9 +77,12 @@ export class Leases {
     return replies;
   }
 
-  /** Resolves with the keys whose lease was still there. Rejects with the client's error. */
-  async use(uses: readonly LeaseUse[], token: string): Promise<Set<string>> {
-    const held = new Set<string>();
+  /**
+   * Resolves with whether the lease of each key was still there, or with why Redis did not take the value. Rejects with
+   * the client's error.
+   */
+  async use(uses: readonly LeaseUse[], token: string): Promise<Map<string, boolean | Error>> {
+    const used = new Map<string, boolean | Error>();
     await this.eachPart(uses, async (part, keys) => {
       const args = part.flatMap(({ fill, generations }) => [
         fill ? 'fill' : 'release',
@@ -85,9 +91,12 @@ export class Leases {
         generations ?? '',
       ]);
       const reply = (await callScript(this.client, useLeases, keys, [token, ...args])) as unknown[];
-      for (const [index, { key }] of part.entries()) if (Number(reply[index]) === 1) held.add(key);
+      for (const [index, { key }] of part.entries()) {
+        const text = String(reply[index]);
+        used.set(key, text === '1' || (text !== '0' && replyError(text)));
+      }
     });
-    return held;
+    return used;
   }
 
   /** The generations that tags have now, in one text. Rejects with the client's error. */
@@ -134,5 +143,6 @@ function wayOf(unfit: Unfit): string {
 
 function toReply(state: number, value: string, record: string): LeaseReply {
   if (state === FOUND) return { state: 'found', value, record };
+  if (state === REFUSED) return { state: 'refused', error: replyError(value) };
   return { state: state === LEASED ? 'leased' : 'held' };
 }

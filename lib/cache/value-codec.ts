@@ -46,7 +46,8 @@ export class ValueCodec {
 
   /** What a caller gets: what the next one will find in the cache. */
   valueOf({ text, raw }: Loaded): unknown {
-    return text === undefined ? raw : (this.read(text)?.value ?? raw);
+    const read = text === undefined ? undefined : this.read(text);
+    return read ? read.value : raw;
   }
 
   /** At most once in a while. */

@@ -10,22 +10,42 @@ export interface Watermark {
   readonly gtidSet: string | undefined;
 }
 
-/** A watermark, and what Redis' clock says at the same time. */
+/** A watermark, and what Redis says at the same time. */
 export interface WatermarkReading {
+  /** Undefined also for one of the future: the clock was set back, or another server took over whose clock is behind. */
   readonly watermark: Watermark | undefined;
   readonly nowMillis: number;
+  /** The count of the rounds of writes that was asked for; -1 where Redis has none. */
+  readonly count: number;
 }
+
+/** More than this no clock goes back by itself. */
+const CLOCK_TOLERANCE_MILLIS = 1_000;
 
 /** One clock for all processes, also in a cluster, whose nodes have clocks of their own: that of the key's node. */
 const READ = defineScript(`
 local time = redis.call('TIME')
-return { redis.call('GET', KEYS[1]) or '', tostring(time[1] * 1000 + math.floor(time[2] / 1000)) }
+local now = tostring(time[1] * 1000 + math.floor(time[2] / 1000))
+return { redis.call('GET', KEYS[1]) or '', now, KEYS[2] and redis.call('GET', KEYS[2]) or '-1' }
 `);
 
-/** Rejects with the client's error. */
-export async function readWatermark(client: RedisClient, name: string): Promise<WatermarkReading> {
-  const [json, now] = (await callScript(client, READ, [watermarkKey(name)], [])) as [string, string];
-  return { watermark: fromJson(json), nowMillis: Number(now) };
+/**
+ * Rejects with the client's error.
+ *
+ * @param counter where a process counts its rounds of writes; see `RewindGuard`
+ */
+export async function readWatermark(
+  client: RedisClient,
+  name: string,
+  counter?: string,
+): Promise<WatermarkReading> {
+  const keys = counter === undefined ? [watermarkKey(name)] : [watermarkKey(name), counter];
+  const reply = (await callScript(client, READ, keys, [])) as unknown[];
+  const [json, now, count] = reply.map(String) as [string, string, string];
+  const watermark = fromJson(json);
+  const nowMillis = Number(now);
+  const isOfFuture = watermark !== undefined && watermark.atMillis > nowMillis + CLOCK_TOLERANCE_MILLIS;
+  return { watermark: isOfFuture ? undefined : watermark, nowMillis, count: Number(count) };
 }
 
 export function watermarkToJson({ atMillis, gtidSet }: Watermark): string {

@@ -17,6 +17,10 @@ const DEFAULTS: ResolvedCacheOptions = {
   watermarkMillis: 500,
 };
 
+/** Node takes longer timers for one millisecond. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+const MILLIS = `it has to be a whole number from 1 to ${LONGEST_TIMER}`;
+
 /** What may be said for a single read as well, and what is wrong with it. */
 const NUMBERS = {
   ttlSeconds: { holds: (value: number) => value > 0, problem: 'it has to be a number above 0, or Infinity' },
@@ -25,10 +29,13 @@ const NUMBERS = {
     holds: (value: number) => value >= 0 && value < 1,
     problem: 'it has to be a number from 0 up to, but not, 1',
   },
-  leaseMillis: { holds: isPositiveInteger, problem: 'it has to be a whole number above 0' },
-  waitMillis: { holds: isFrom0, problem: 'it has to be a number from 0 on' },
-  timeoutMillis: { holds: isPositiveInteger, problem: 'it has to be a whole number above 0' },
-  watermarkMillis: { holds: isPositiveInteger, problem: 'it has to be a whole number above 0' },
+  leaseMillis: { holds: isMillis, problem: MILLIS },
+  waitMillis: {
+    holds: (value: number) => value >= 0 && value <= LONGEST_TIMER,
+    problem: `it has to be a number from 0 to ${LONGEST_TIMER}`,
+  },
+  timeoutMillis: { holds: isMillis, problem: MILLIS },
+  watermarkMillis: { holds: isMillis, problem: MILLIS },
 } satisfies Record<string, { holds(value: number): boolean; problem: string }>;
 
 export type CacheNumber = keyof typeof NUMBERS;
@@ -75,6 +82,6 @@ function isFrom0(value: number): boolean {
   return value >= 0 && Number.isFinite(value);
 }
 
-function isPositiveInteger(value: number): boolean {
-  return Number.isInteger(value) && value > 0;
+function isMillis(value: number): boolean {
+  return Number.isInteger(value) && value > 0 && value <= LONGEST_TIMER;
 }

@@ -1,7 +1,7 @@
 import type { ControlConnection, ServerInfo } from '../binlog/control-connection';
 import { sqlErrorCode } from '../binlog/control-connection';
 import type { TableDefinition } from '../binlog/table-definition';
-import { loadTableDefinition, shapeOf } from '../binlog/table-definition';
+import { isUnique, loadTableDefinition, shapeOf } from '../binlog/table-definition';
 import { CacheStrategy } from '../cacheflow.options';
 import type { CacheflowConfig } from '../cacheflow.config';
 import { messageOf } from '../errors/cacheflow.error';
@@ -45,7 +45,7 @@ export async function checkTables(
     }
     for (const each of matching.slice(0, MAX_TABLES_CHECKED)) {
       const definition = await loadTableDefinition(control, server.flavor, each.schema, each.table);
-      if (definition) checkKeys(rule, each, definition, rowImage, result);
+      if (definition) await checkKeys(control, rule, each, definition, rowImage, result);
     }
   }
 }
@@ -93,7 +93,7 @@ async function checkNamedTable(
     return;
   }
   const definition = await loadTableDefinition(control, server.flavor, name.schema, name.table);
-  if (definition) checkKeys(rule, name, definition, rowImage, result);
+  if (definition) await checkKeys(control, rule, name, definition, rowImage, result);
 }
 
 function isSame(a: TableName, b: TableName): boolean {
@@ -119,13 +119,14 @@ function checkVersioning(
   });
 }
 
-function checkKeys(
+async function checkKeys(
+  control: ControlConnection,
   rule: TableRule,
   name: TableName,
   definition: TableDefinition,
   rowImage: string,
   { faults, warnings, shapes }: PreflightResult,
-): void {
+): Promise<void> {
   const subject = `tables[${rule.index}] (${name.schema}.${name.table})`;
   const shape = shapeOf(name, definition);
   const { columns } = shape;
@@ -138,6 +139,15 @@ function checkKeys(
     return;
   }
   shapes.push(shape);
+  if (rule.key.kind === 'default' && rule.key.fields === undefined && columns.includes('id')) {
+    const isOwn = shape.primaryKey.join() === 'id' || (await isUnique(control, name, 'id'));
+    if (!isOwn) {
+      warnings.push(
+        `${subject}: its key is made of the column \`id\` alone, which several rows may share, and so their key. Set ` +
+          `\`keyFields\` to columns that tell the rows apart`,
+      );
+    }
+  }
   if (rowImage !== 'FULL' && rule.invalidates) {
     faults.push({
       subject,

@@ -12,7 +12,7 @@ for i = 1, #KEYS, 2 do
   if version == '' then
     redis.call('UNLINK', KEYS[i + 1])
   elseif version ~= record then
-    redis.call('SET', KEYS[i + 1], version, 'PX', math.max(1, redis.call('PTTL', KEYS[i + 1])))
+    redis.call('SET', KEYS[i + 1], version, 'PX', lifetimeOf(KEYS[i + 1]))
   end
 end
 `);

@@ -1,10 +1,11 @@
 import { RECORD_LUA } from './record';
 import { defineScript } from './script';
 
-/** What became of a key for which a lease was asked: a value is there, the lease is ours, or somebody else has it. */
+/** What became of a key for which a lease was asked: a value is there, the lease is ours, somebody else has it, or an error. */
 export const FOUND = 1;
 export const LEASED = 2;
 const HELD = 3;
+export const REFUSED = 4;
 
 /**
  * KEYS: key, record, key, record…; ARGV: token, milliseconds of the lease, then for each key what is known of its value:
@@ -17,9 +18,11 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local replies = {}
 for i = 1, #KEYS / 2 do
   local record = KEYS[2 * i]
-  local value, known, way = redis.call('GET', KEYS[2 * i - 1]), redis.call('GET', record) or '', ARGV[2 + i]
+  local value, known, way = redis.pcall('GET', KEYS[2 * i - 1]), redis.call('GET', record) or '', ARGV[2 + i]
   local state = ${LEASED}
-  if value and (way == '' or (way ~= '*' and way ~= '=' .. known)) then
+  if type(value) == 'table' then
+    state, value = ${REFUSED}, value.err
+  elseif value and (way == '' or (way ~= '*' and way ~= '=' .. known)) then
     state = ${FOUND}
   else
     value = ''
@@ -29,7 +32,7 @@ for i = 1, #KEYS / 2 do
       state = ${HELD}
     else
       local version = versionOf(known)
-      local lifetime = version == '' and millis or math.max(millis, redis.call('PTTL', record))
+      local lifetime = version == '' and millis or math.max(millis, lifetimeOf(record))
       local lease = string.format('~%013.0f', now + millis) .. token
       redis.call('SET', record, version .. lease, 'PX', lifetime)
     end
@@ -44,7 +47,7 @@ return replies
 /**
  * KEYS: key, record, key, record…; ARGV: token, then for each key what to do (fill, release), the value, its
  * milliseconds to live or '' for ever, and the generations of its tags or ''. Returns for each key 1 where the lease was
- * still there, else 0, and then nothing was done.
+ * still there, 0 where it was not and nothing was done, or the error that kept the value out.
  */
 export const useLeases = defineScript(`${RECORD_LUA}
 local replies = {}
@@ -53,14 +56,21 @@ for i = 1, #KEYS / 2 do
   local way, value, ttl, generations = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
   local known = redis.call('GET', record)
   local _, token = leaseOf(known)
-  local held = token == ARGV[1]
-  if held then
+  local reply = token == ARGV[1] and 1 or 0
+  if reply == 1 then
     local version = versionOf(known)
-    local lifetime = version == '' and 0 or math.max(1, redis.call('PTTL', record))
+    local lifetime = version == '' and 0 or lifetimeOf(record)
+    local done = true
     if way == 'fill' then
-      if ttl == '' then redis.call('SET', key, value) else redis.call('SET', key, value, 'PX', ttl) end
+      if ttl == '' then
+        done = redis.pcall('SET', key, value)
+      else
+        done = redis.pcall('SET', key, value, 'PX', ttl)
+      end
     end
-    if way == 'fill' and generations ~= '' then
+    if type(done) == 'table' and done.err then reply = done.err end
+    if way == 'fill' and reply == 1 and generations ~= '' then
+      -- A version would be lost with the record of a value that stays for ever: it is kept as long as that.
       local text = version .. '#' .. generations
       if ttl == '' then
         redis.call('SET', record, text)
@@ -73,7 +83,7 @@ for i = 1, #KEYS / 2 do
       redis.call('SET', record, version, 'PX', lifetime)
     end
   end
-  replies[i] = held and 1 or 0
+  replies[i] = reply
 end
 return replies
 `);

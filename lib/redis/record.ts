@@ -1,6 +1,9 @@
 import type { RedisClient } from './redis-client';
 import { isCluster } from './redis-client';
 
+/** Seconds for which the version of a key outlives its last change, at least: longer than any retry takes. */
+export const RECORD_SECONDS = 24 * 60 * 60;
+
 /**
  * What stands beside a key, in the record: first the version of the last change that write-through applied to the key,
  * if any (digits and dots); then, while somebody loads the value, `~`, the time at which the lease ends (13 digits, in
@@ -16,6 +19,10 @@ end
 local function leaseOf(record)
   local at = record and string.find(record, '~', 1, true)
   if at then return tonumber(string.sub(record, at + 1, at + 13)), string.sub(record, at + 14) end
+end
+local function lifetimeOf(record)
+  local left = redis.call('PTTL', record)
+  return left > 0 and left or ${RECORD_SECONDS} * 1000
 end
 `;
 
@@ -56,10 +63,15 @@ export function sharesSlotWithRecord(key: string, keyPrefix: string): boolean {
 export function withRecords(client: RedisClient, keys: readonly string[]): string[] {
   const prefix = client.options.keyPrefix ?? '';
   const all: string[] = [];
+  // The names of most keys, made without looking at each more than once: thousands of them go in a second.
+  const start = `cf:{${prefix}`;
+  const isUsual = !prefix.includes('{');
   for (const key of keys) {
     all.push(key);
     // Tags and records have none of their own.
-    if (!key.startsWith('cf:') && canHaveRecord(client, key)) all.push(recordKey(key, prefix));
+    if (key.startsWith('cf:')) continue;
+    if (isUsual && !key.includes('{') && !key.includes('}')) all.push(`${start}${key}}`);
+    else if (canHaveRecord(client, key)) all.push(recordKey(key, prefix));
   }
   return all;
 }

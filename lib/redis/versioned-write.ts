@@ -1,4 +1,4 @@
-import { RECORD_LUA, recordKey } from './record';
+import { RECORD_LUA, RECORD_SECONDS, recordKey } from './record';
 import { defineScript } from './script';
 import { EPOCH_DIGITS } from './version';
 
@@ -19,9 +19,6 @@ export interface VersionedWrite {
 /** What a script's call did to each key: nothing to tell, a value replaced by a removal, or a key left as it was. */
 const REMOVED_INSTEAD = 'removed:';
 const LEFT = 'left:';
-
-/** Seconds for which the version of a key outlives its last change, at least: longer than any retry takes. */
-export const RECORD_SECONDS = 24 * 60 * 60;
 
 /**
  * KEYS: key, record, key, record…; ARGV: digits of a version that are its epoch, way (set, prove, remove), lifetime of
@@ -59,7 +56,11 @@ for i, record in ipairs(records) do
   if unreadable then
     reply = remove(key, '${REMOVED_INSTEAD}' .. unreadable)
   elseif last and last > version then
-    if string.sub(last, 1, epoch) ~= string.sub(version, 1, epoch) then reply = remove(key) end
+    if string.sub(last, 1, epoch) ~= string.sub(version, 1, epoch) then
+      reply = remove(key)
+      -- Without a lease that may have been given.
+      redis.pcall('SET', record, last, 'EX', lifetime)
+    end
   else
     local set = way == 'set' or (way == 'prove' and last)
     if set then

@@ -4,6 +4,7 @@ import { RowIncompleteError } from '../errors/change.errors';
 import type { ErrorReporter } from '../errors/error-reporter';
 import type { RowChange } from '../pipeline/stream';
 import { cascadeFlushes } from './cascade-flushes';
+import { isTag } from '../redis/tag';
 import type { FlushSet } from './flush-set';
 import type { PendingRetries } from './pending-retries';
 import type { TableKeys } from './table-keys';
@@ -23,6 +24,7 @@ export interface CustomChange {
 /** Decides what each change does to which keys. */
 export class ChangePlanner {
   readonly tables: TablePlans;
+  private readonly writesThrough: boolean;
   private readonly warnedIncomplete = new Set<string>();
 
   constructor(
@@ -32,6 +34,7 @@ export class ChangePlanner {
     private readonly watched: WatchedKeys,
     private readonly errors: ErrorReporter,
   ) {
+    this.writesThrough = config.rules.all.some(({ strategy }) => strategy === CacheStrategy.WriteThrough);
     this.tables = new TablePlans(config, tableKeys, errors);
   }
 
@@ -45,7 +48,9 @@ export class ChangePlanner {
     const after = this.tables.keysOf(table, change, 'after', flushes);
     for (const key of this.tables.dependentsOf(table, change, flushes)) {
       this.touch(key);
-      plan.remove(key, change);
+      // It may be one that another table writes, whose version has to stay.
+      if (this.writesThrough && !isTag(key)) plan.set({ key, change, action: 'bury', ttlSeconds: undefined });
+      else plan.remove(key, change);
     }
     for (const key of before) this.touch(key);
     for (const key of after) this.touch(key);

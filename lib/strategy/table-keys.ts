@@ -132,13 +132,14 @@ export class TableKeys {
   }
 
   /** Whether a loaded row has another key than the one that it was asked for by; false where it does not tell. */
-  contradicts(table: string, key: string, value: unknown): boolean {
+  contradicts(table: string, row: object, key: string, value: unknown): boolean {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
     const { name, rule } = this.ruleOf(table);
     if (rule.key.kind === 'function') return this.madeOthers(name, rule, key, value as Row);
-    const keys = (this.formsOf(name, rule) ?? []).map((form) => form.keyOf(value as Row));
-    // An undefined one names a column that the value does not have.
-    return keys.length > 0 && keys.every((each) => each !== undefined && each !== key);
+    const forms = this.formsOf(name, rule);
+    const made = forms && formFor(table, forms, Object.keys(row)).keyOf(value as Row);
+    // Undefined where the value does not have the columns.
+    return made !== undefined && made !== key;
   }
 
   /** What a key function makes of a part of a row, or of something else, tells nothing. */

@@ -99,7 +99,8 @@ describeEachSql('a read that races a change', { schema }, (stage) => {
     const slowRead = cacheflow.getOrLoad(KEY, slow.load);
     await slow.hasRead;
     await name('users', 'new');
-    await cacheflow.caughtUp();
+    // Both tails, because either takes leases away.
+    await Promise.all([cacheflow.caughtUp(), second.caughtUp()]);
     const next = new HeldLoad(user);
     const nextRead = second.getOrLoad(KEY, next.load);
     await next.hasRead;

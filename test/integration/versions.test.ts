@@ -12,7 +12,7 @@ import { RedisGate } from '../../lib/redis/redis-gate';
 import { RewindGuard } from '../../lib/redis/rewind-guard';
 import { Versions } from '../../lib/redis/version';
 import type { VersionedWrite } from '../../lib/redis/versioned-write';
-import { RECORD_SECONDS } from '../../lib/redis/versioned-write';
+import { RECORD_SECONDS } from '../../lib/redis/record';
 import { startApp } from '../support/app';
 import type { Stage } from '../support/each-sql';
 import { connectRedis, describeEachSql } from '../support/each-sql';

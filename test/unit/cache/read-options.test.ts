@@ -73,6 +73,8 @@ describe('The options of a read', () => {
   const noTags = "it has to be a list of tags, e.g. [tag('org', 7)]";
   const noGtid =
     'it has to be the GTID of one transaction, e.g. 3e11fa47-71ca-11e1-9e33-c80aa9429562:23 or 0-1-5';
+  const MILLIS = 'it has to be a whole number from 1 to 2147483647';
+  const WAIT = 'it has to be a number from 0 to 2147483647';
   it.each([
     ['ttlSeconds', 0, 'it has to be a number above 0, or Infinity'],
     ['ttlSeconds', -1, 'it has to be a number above 0, or Infinity'],
@@ -83,11 +85,11 @@ describe('The options of a read', () => {
     ['negativeTtlSeconds', Infinity, 'it has to be a number from 0 on'],
     ['ttlJitter', 1, 'it has to be a number from 0 up to, but not, 1'],
     ['ttlJitter', -0.1, 'it has to be a number from 0 up to, but not, 1'],
-    ['leaseMillis', 0, 'it has to be a whole number above 0'],
-    ['leaseMillis', 1.5, 'it has to be a whole number above 0'],
-    ['leaseMillis', Infinity, 'it has to be a whole number above 0'],
-    ['waitMillis', -1, 'it has to be a number from 0 on'],
-    ['waitMillis', Infinity, 'it has to be a number from 0 on'],
+    ['leaseMillis', 0, MILLIS],
+    ['leaseMillis', 1.5, MILLIS],
+    ['leaseMillis', Infinity, MILLIS],
+    ['waitMillis', -1, WAIT],
+    ['waitMillis', Infinity, WAIT],
     ['dependsOn', 'cf:tag:org', noTags],
     ['dependsOn', ['org:7'], noTags],
     ['dependsOn', [tag('org'), 7], noTags],
