@@ -234,6 +234,16 @@ describeEachSql('a start with a wrong configuration', { schema: SCHEMA }, (stage
     expect(app.log.join('\n')).toContain('tables[0] (later_*.*) matches no table that can be seen yet');
   });
 
+  it('goes through with a warning for an id that several rows may share', async () => {
+    await stage.sql.query(`
+      CREATE TABLE shop.tenant_docs (tenant INT, id INT, PRIMARY KEY (tenant, id));
+      CREATE TABLE shop.unique_docs (tenant INT PRIMARY KEY, id INT, UNIQUE (id))`);
+    const app = await stage.app({ tables: [{ db: 'shop', table: '*_docs' }] });
+    const warnings = app.log.filter((line) => line.includes('several rows may share'));
+    expect(warnings).toEqual([expect.stringContaining('tables[0] (shop.tenant_docs): its key is made of')]);
+    await stage.sql.query('DROP TABLE shop.tenant_docs, shop.unique_docs');
+  });
+
   it('goes through with a warning where row events do not describe themselves', async () => {
     const [row] = await stage.sql.query<{ value: string }>('SELECT @@GLOBAL.binlog_row_metadata AS value');
     expect(row?.value).toBe('FULL');

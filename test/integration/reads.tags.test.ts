@@ -76,6 +76,23 @@ describeEachSql('invalidates', { schema }, (stage) => {
     return gone;
   }
 
+  it('leaves the version of a key that another table writes', async () => {
+    const app = await stage.app({
+      tables: [
+        { db: 'shop', table: 'notes', strategy: CacheStrategy.WriteThrough },
+        { db: 'shop', table: 'orders', invalidates: () => ['shop:notes:1'], match: 'shop:notes:*' },
+      ],
+    });
+    await stage.sql.query('REPLACE INTO shop.notes VALUES (1, 1)');
+    await app.cacheflow.caughtUp();
+    const before = await stage.redis.get('cf:{shop:notes:1}');
+    await stage.sql.query("REPLACE INTO shop.orders VALUES (1, 1, 10, 'a')");
+    await app.cacheflow.caughtUp();
+    expect(await stage.redis.exists('shop:notes:1')).toBe(0);
+    // So that a second tail that is behind cannot write the row as it was.
+    expect((await stage.redis.get('cf:{shop:notes:1}'))! > before!).toBe(true);
+  });
+
   it('drops the keys and tags of both images', async () => {
     await stage.sql.query("REPLACE INTO shop.orders VALUES (1, 1, 10, 'a'), (5, 3, 30, 'b')");
     const app = await stage.app({ tables });
