@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import type { RedisServer, SqlServer } from '../../support/servers';
-import { cacheValue, PLACEHOLDER } from './cache-value';
+import type { CacheReader } from '../../../lib/cache/cache-reader';
+import type { CacheStatus } from '../../../lib';
 import { Crew } from './crew';
 import type { Journal } from './journal';
+import { leasedReader } from './leased-reader';
 import type { Random } from './random';
 import { SqlSession } from './sql-session';
 import type { ChaosTable } from './tables';
@@ -11,15 +13,6 @@ import { TABLES } from './tables';
 
 /** Reads of one hot row in a row. */
 const CHASE_READS = 12;
-const PLACEHOLDER_MILLIS = 10_000;
-
-/** Puts the value where the reader's placeholder still stands; without a value, takes the placeholder away. */
-const FILL = `
-  if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-  if ARGV[2] == '' then return redis.call('DEL', KEYS[1]) end
-  if ARGV[3] == '' then redis.call('SET', KEYS[1], ARGV[2])
-  else redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3]) end
-  return 1`;
 
 export interface ReaderPlan {
   readonly sql: SqlServer;
@@ -31,19 +24,14 @@ export interface ReaderPlan {
   window(): { first: number; size: number };
 }
 
-/**
- * Correct cache-aside readers: a fill is refused when the key was invalidated after the row had been asked for. What
- * can still go wrong is an invalidation before the change can be read.
- */
+/** Readers of the library, whose loaders pause at random before they return. */
 export class Readers {
   private readonly crew: Crew;
   private readonly redis: Redis;
   private readonly sessions: SqlSession[];
   private readonly randoms: Random[];
-  private lastToken = 0;
+  private readonly reader: CacheReader;
   reads = 0;
-  fills = 0;
-  refused = 0;
 
   constructor(private readonly plan: ReaderPlan) {
     this.redis = new Redis({
@@ -53,9 +41,14 @@ export class Readers {
     });
     // The servers are taken away on purpose.
     this.redis.on('error', () => undefined);
+    this.reader = leasedReader(this.redis);
     this.sessions = Array.from({ length: plan.readers }, () => new SqlSession(plan.sql));
     this.randoms = this.sessions.map(() => plan.random.fork());
     this.crew = new Crew(plan.readers, (worker) => this.step(worker));
+  }
+
+  get status(): CacheStatus {
+    return this.reader.status;
   }
 
   start(): void {
@@ -109,22 +102,22 @@ export class Readers {
     random: Random,
   ): Promise<boolean> {
     this.reads++;
-    const cached = await this.redis.get(key);
-    if (cached !== null) return true;
-    const token = `${PLACEHOLDER}${++this.lastToken}`;
-    if ((await this.redis.set(key, token, 'PX', PLACEHOLDER_MILLIS, 'NX')) === null) return true;
-    const [row] = await session.query(`SELECT * FROM ${table.name} WHERE ${where}`);
-    const loadedAt = performance.now();
-    await sleep(random.int(0, 5));
-    const ttl = table.ttlSeconds === undefined ? '' : String(table.ttlSeconds);
-    const filled = await this.redis.eval(FILL, 1, key, token, row ? cacheValue(row) : '', ttl);
-    if (filled !== 1) this.refused++;
-    else if (row) {
-      this.fills++;
-      const age = (performance.now() - loadedAt).toFixed(1);
-      this.plan.journal.note(key, [], `filled with seq ${String(row['seq'])}, read ${age} ms before`);
-    }
-    return false;
+    let isHit = true;
+    const load = async (): Promise<unknown> => {
+      isHit = false;
+      const [row] = await session.query(`SELECT * FROM ${table.name} WHERE ${where}`);
+      const seq = row ? String(row['seq']) : 'none';
+      await sleep(random.int(0, 5));
+      this.plan.journal.note(key, [], `loaded with seq ${seq}`);
+      return row ?? null;
+    };
+    const { ttlSeconds } = table;
+    await this.reader.getOrLoad(
+      key,
+      load,
+      ttlSeconds === undefined ? { ttlSeconds: Infinity } : { ttlSeconds },
+    );
+    return isHit;
   }
 }
 
