@@ -30,6 +30,8 @@ export type CachedOptions<A extends readonly unknown[]> = CachedByTable<A> | Cac
 
 /** What is known of a decorated method or handler. */
 export interface CachedMetadata {
+  /** What was decorated, for messages: `@Cached on Class.method`. */
+  readonly subject: string;
   readonly options: CachedOptions<readonly unknown[]>;
   readonly source: string;
 }

@@ -22,8 +22,9 @@ export interface CachedRequest {
  */
 export function CachedResponse(options: CachedOptions<[request: CachedRequest]>): MethodDecorator {
   const source = options.source ?? DEFAULT_NAME;
-  return (_target, _method, descriptor) => {
-    Reflect.defineMetadata(METADATA_KEY, { options, source }, descriptor.value as object);
+  return (target, method, descriptor) => {
+    const subject = `@CachedResponse on ${target.constructor.name}.${String(method)}`;
+    Reflect.defineMetadata(METADATA_KEY, { options, source, subject }, descriptor.value as object);
   };
 }
 

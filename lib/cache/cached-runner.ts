@@ -3,7 +3,7 @@ import { KeyUnknownError } from '../errors/cache.errors';
 import { TableKeys } from '../strategy/table-keys';
 import type { Objection } from './cache-reader';
 import { CacheReader } from './cache-reader';
-import type { CachedByTable, CachedOptions } from './cached-options';
+import type { CachedByTable, CachedMetadata, CachedOptions } from './cached-options';
 import { columnsBy } from './cached-options';
 import type { ReadOptions } from './read-options';
 
@@ -11,7 +11,7 @@ type Arguments = readonly unknown[];
 
 /** One call of a decorated method. */
 export interface CachedCall {
-  readonly options: CachedOptions<Arguments>;
+  readonly metadata: CachedMetadata;
   readonly args: Arguments;
   /** The values of columns where they are no arguments. Not `valueOf`, which every object has. */
   readonly columnValue?: (column: string) => unknown;
@@ -38,7 +38,8 @@ export class CachedRunner {
 
   /** Rejects with what the method throws. @throws KeyUnknownError, ReadOptionsError */
   async run(call: CachedCall): Promise<unknown> {
-    const { options, args } = call;
+    const { metadata, args } = call;
+    const { options, subject } = metadata;
     const read = this.readOptionsOf(options, args);
     if ('key' in options) {
       return this.reader.getOrLoad(options.key(...args), () => call.proceed(), read, call.objection);
@@ -50,7 +51,7 @@ export class CachedRunner {
     if (!row || key === undefined) return call.proceed();
     if (this.tableKeys.isAmbiguous(table, row)) {
       this.reader.reportUnfit(
-        `A row of ${table} was asked for by a text that holds what separates the columns of its key, which another row ` +
+        `${subject}: a row of ${table} was asked for by a text that holds what separates the columns of its key, which another row ` +
           'may have as well then; it is not cached. Use a key template with a separator that no value has',
       );
       return call.proceed();
@@ -58,8 +59,8 @@ export class CachedRunner {
     const objection: Objection = (value) => {
       if (!this.tableKeys.contradicts(table, row, key, value)) return call.objection?.(value);
       return (
-        `A row of ${table} was asked for by another value than it has (another case, a number as text), so that ` +
-        'nobody would invalidate the key; it is not cached. Pass the value as the row has it'
+        `${subject}: a row of ${table} was asked for by another value than it has (another case, a number as text, or by ` +
+        'another column), so that nobody would invalidate the key; it is not cached. Pass the value as the row has it'
       );
     };
     return this.reader.getOrLoad(key, () => call.proceed(), forAbsence(read, row), objection);

@@ -31,7 +31,6 @@ export function Cached<A extends readonly unknown[] = never[]>(
   options: CachedOptions<A>,
 ): CachedDecorator<A> {
   const source = options.source ?? DEFAULT_NAME;
-  const metadata = { options, source } as unknown as CachedMetadata;
   return (target, method, descriptor) => {
     // Of a property there is no descriptor, though only JavaScript gets this far.
     const original = (descriptor as typeof descriptor | undefined)?.value as unknown as Method | undefined;
@@ -45,11 +44,13 @@ export function Cached<A extends readonly unknown[] = never[]>(
         `@Cached is for methods of instances, and ${target.name}.${String(method)} is static`,
       );
     }
+    const subject = `@Cached on ${target.constructor.name}.${String(method)}`;
+    const metadata = { options, source, subject } as unknown as CachedMetadata;
     const place = runnerProperty(source);
     const wrapper: Method = async function (...args) {
       const runner = (this as Record<symbol, CachedRunner | undefined>)[place];
       const proceed = async (): Promise<unknown> => original.apply(this, args);
-      return runner ? runner.run({ options: metadata.options, args, proceed }) : proceed();
+      return runner ? runner.run({ metadata, args, proceed }) : proceed();
     };
     // What other decorators have left on the method.
     for (const key of Reflect.getMetadataKeys(original) as unknown[]) {

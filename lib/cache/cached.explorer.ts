@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, RequestMethod } from '@nestjs/common';
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { CACHEFLOW_NAME } from '../cacheflow.constants';
 import { ErrorReporter } from '../errors/error-reporter';
@@ -10,10 +10,15 @@ import { cachedResponseOf } from './cached-response.decorator';
 import { CachedRunner } from './cached-runner';
 import { cachedMetadataOf, runnerProperty } from './cached.decorator';
 
+/** Where Nest's `@Get` and the like leave the method; its constant is no part of the package's exports. */
+const ROUTE_METHOD = 'method';
+
 interface Decorated {
   /** For messages. */
   readonly subject: string;
   readonly metadata: CachedMetadata;
+  /** False for a route that only takes other requests. */
+  readonly isGet?: boolean;
 }
 
 const CORRECT = 'Correct the options of the decorator, or those of the table';
@@ -55,13 +60,20 @@ export class CachedExplorer {
         const cached = cachedMetadataOf(target);
         if (cached) found.push({ subject: `@Cached on ${name}`, metadata: cached });
         const response = cachedResponseOf(target);
-        if (response) found.push({ subject: `@CachedResponse on ${name}`, metadata: response });
+        if (response) {
+          const method = Reflect.getMetadata(ROUTE_METHOD, target) as RequestMethod | undefined;
+          const isGet = method === undefined || method === RequestMethod.GET || method === RequestMethod.ALL;
+          found.push({ subject: `@CachedResponse on ${name}`, metadata: response, isGet });
+        }
       }
     }
     return () => found.flatMap((each) => this.faultsOf(each, sources));
   }
 
-  private faultsOf({ subject, metadata }: Decorated, sources: readonly string[]): ConfigurationFault[] {
+  private faultsOf(
+    { subject, metadata, isGet = true }: Decorated,
+    sources: readonly string[],
+  ): ConfigurationFault[] {
     const { options, source } = metadata;
     const fault = (problem: string, fix: string): ConfigurationFault[] => [{ subject, problem, fix }];
     if (!sources.includes(source)) {
@@ -71,6 +83,7 @@ export class CachedExplorer {
       );
     }
     if (source !== this.source) return [];
+    if (!isGet) return fault('only responses of GET routes are cached', 'Take it away from this one');
     const misread = this.runner.problemOf(options);
     if (misread !== undefined) return fault(misread, CORRECT);
     if ('key' in options) {

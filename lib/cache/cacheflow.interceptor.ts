@@ -23,15 +23,22 @@ export class CacheflowInterceptor implements NestInterceptor {
     const request = context.switchToHttp().getRequest<CachedRequest>();
     if (request.method !== 'GET') return next.handle();
     const runner = this.moduleRef.get<CachedRunner>(cachedRunnerToken(metadata.source), { strict: false });
-    return defer(() =>
-      runner.run({
-        options: metadata.options,
+    return defer(async () => {
+      let isHandled = false;
+      const proceed = async (): Promise<unknown> => {
+        isHandled = true;
+        return lastValueFrom(next.handle(), { defaultValue: undefined });
+      };
+      const response = await runner.run({
+        metadata,
         args: [request],
         columnValue: (column) => request.params[column],
         // What the handler sends by itself is not there to be sent again.
         objection: (value) => (value === undefined || value instanceof StreamableFile ? '' : undefined),
-        proceed: () => lastValueFrom(next.handle(), { defaultValue: undefined }),
-      }),
-    );
+        proceed,
+      });
+      // The row's reader may have cached that there is none, and the handler may have more to say of that than nothing.
+      return response === null && !isHandled ? proceed() : response;
+    });
   }
 }

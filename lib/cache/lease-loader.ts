@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { generationsOf } from '../redis/record';
 import type { CacheCounters } from './cache-status';
@@ -42,12 +43,20 @@ const LONGEST_PAUSE_MILLIS = 50;
  * unless the lease was lost meanwhile.
  */
 export class LeaseLoader {
+  /** The keys that the running code loads, so that it does not wait for itself when it reads one of them. */
+  private readonly loading = new AsyncLocalStorage<ReadonlySet<string>>();
+
   constructor(
     private readonly leases: Leases,
     private readonly circuit: Circuit,
     private readonly codec: ValueCodec,
     private readonly counters: CacheCounters,
   ) {}
+
+  /** Whether the caller is a loader of the key, or was called by one. */
+  isLoading(key: string): boolean {
+    return this.loading.getStore()?.has(key) ?? false;
+  }
 
   /** Rejects with the loader's error. */
   async obtain(requests: readonly LeaseRequest[], errand: Errand, land: Landing): Promise<void> {
@@ -187,7 +196,8 @@ export class LeaseLoader {
     }
     const step = nextSteps(errand, keys);
     this.counters.loads += keys.length;
-    const values = await load(keys);
+    const inside = new Set([...(this.loading.getStore() ?? []), ...keys]);
+    const values = await this.loading.run(inside, async () => load(keys));
     return { loaded: values.map((value) => this.codec.write(value, plan.objection?.(value))), step };
   }
 }

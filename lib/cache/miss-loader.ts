@@ -40,14 +40,24 @@ export class MissLoader {
     // What depends on other tags is another value.
     const suffix = plan.tags.length > 0 ? `\0${plan.tags.join('\0')}` : '';
     let hasWaited = false;
-    for (let missing = requests; missing.length > 0;) {
+    const own = requests.filter(({ key }) => this.loader.isLoading(key));
+    if (own.length > 0) {
+      // The load that is going on will fill it.
+      const errand: Errand = { plan, load, isStrict, waitMillis: 0, flights: NO_FLIGHTS };
+      await this.loader.loadAlone(
+        own.map(({ key }) => key),
+        errand,
+        (key, loaded) => results.set(key, loaded),
+      );
+    }
+    for (let missing = requests.filter(({ key }) => !results.has(key)); missing.length > 0;) {
       const joined: Joined[] = [];
-      const own = missing.filter((request) => {
+      const free = missing.filter((request) => {
         const flight = flights.of(request.key + suffix);
         if (flight) joined.push({ request, flight, step: flight.step, isLate: flight.isLoading });
         return !flight;
       });
-      const begun = new Map(own.map(({ key }) => [key, flights.begin(key + suffix)]));
+      const begun = new Map(free.map(({ key }) => [key, flights.begin(key + suffix)]));
       const errand: Errand = {
         plan,
         load,
@@ -57,7 +67,7 @@ export class MissLoader {
       };
       const again: LeaseRequest[] = [];
       await Promise.all([
-        own.length > 0 ? this.fly(own, errand, results) : undefined,
+        free.length > 0 ? this.fly(free, errand, results) : undefined,
         ...joined.map(async (each) => {
           const { key } = each.request;
           const result = await resultOf(each, plan.waitMillis, () => (hasWaited = true));

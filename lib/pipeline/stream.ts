@@ -21,6 +21,8 @@ export interface TableShape extends TableName {
   readonly columns: readonly string[];
   readonly primaryKey: readonly string[];
   readonly cascades?: readonly Cascade[];
+  /** Several rows may have one default key, because their `id` is not unique. */
+  readonly sharesKeys?: boolean;
   /** Nobody watches the table: its rows are read, as far as needed, for its cascades. */
   readonly parentOnly?: boolean;
 }

@@ -138,15 +138,14 @@ async function checkKeys(
     faults.push({ subject, problem: `no key can be made: ${messageOf(error)}`, fix: keyFix(rule, columns) });
     return;
   }
-  shapes.push(shape);
-  if (rule.key.kind === 'default' && rule.key.fields === undefined && columns.includes('id')) {
-    const isOwn = shape.primaryKey.join() === 'id' || (await isUnique(control, name, 'id'));
-    if (!isOwn) {
-      warnings.push(
-        `${subject}: its key is made of the column \`id\` alone, which several rows may share, and so their key. Set ` +
-          `\`keyFields\` to columns that tell the rows apart`,
-      );
-    }
+  const mayShare = rule.key.kind === 'default' && rule.key.fields === undefined && columns.includes('id');
+  const sharesKeys = mayShare && shape.primaryKey.join() !== 'id' && !(await isUnique(control, name, 'id'));
+  shapes.push(sharesKeys ? { ...shape, sharesKeys } : shape);
+  if (sharesKeys) {
+    warnings.push(
+      `${subject}: its key is made of the column \`id\` alone, which several rows may share, and so their key. Set ` +
+        `\`keyFields\` to columns that tell the rows apart`,
+    );
   }
   if (rowImage !== 'FULL' && rule.invalidates) {
     faults.push({

@@ -9,6 +9,7 @@ import { nearMisses } from '../support/near-misses';
 import { toKeys } from './key-builder';
 import type { KeyForm } from './key-forms';
 import { keyForms } from './key-forms';
+import { UnknownColumnError, strictRow } from './strict-row';
 import type { TableRule } from './table-rules';
 import { isExact } from './table-rules';
 
@@ -100,6 +101,9 @@ export class TableKeys {
     try {
       const { name, rule } = this.ruleOf(table);
       const forms = this.formsOf(name, rule);
+      if (this.shapes.get(nameOf(name))?.sharesKeys) {
+        return `several rows of ${table} may have one key, which is made of \`id\` alone: set \`keyFields\` of the table to columns that tell the rows apart`;
+      }
       if (areMade) return undefined;
       if (columns) {
         if (forms) formFor(table, forms, columns);
@@ -254,7 +258,16 @@ function formFor(table: string, forms: readonly KeyForm[], given: readonly strin
 }
 
 function onlyKey(table: string, rule: TableRule, row: Row): string {
-  const made = keysMade(rule, row);
+  let made;
+  try {
+    made = keysMade(rule, row);
+  } catch (cause) {
+    if (!(cause instanceof UnknownColumnError)) throw cause;
+    throw new KeyUnknownError(
+      `The key function of ${table} needs more of the row than was given: ${cause.message}`,
+      { cause },
+    );
+  }
   const [key] = made;
   if (key !== undefined && made.length === 1) return key;
   throw new KeyUnknownError(
@@ -264,5 +277,5 @@ function onlyKey(table: string, rule: TableRule, row: Row): string {
 
 /** Throws what the key function throws. */
 function keysMade({ key, prefix }: TableRule, row: Row): string[] {
-  return key.kind === 'function' ? toKeys(key.make(row)).map((text) => prefix + text) : [];
+  return key.kind === 'function' ? toKeys(key.make(strictRow(row))).map((text) => prefix + text) : [];
 }

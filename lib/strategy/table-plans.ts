@@ -7,8 +7,10 @@ import type { Row } from '../events/change-event';
 import type { RowChange, TableShape } from '../pipeline/stream';
 import type { FlushSet } from './flush-set';
 import type { KeyBuilder } from './key-builder';
+import { globToRegExp } from './glob';
 import { createKeyBuilder, toKeys } from './key-builder';
 import type { TableKeys } from './table-keys';
+import { UnknownColumnError, strictRow } from './strict-row';
 import type { TableRule } from './table-rules';
 import type { DependencyChange } from './table-strategy';
 
@@ -28,6 +30,8 @@ type Place = { readonly file: string; readonly offset: number };
 /** Makes the keys of changes, and says so where that cannot be done. */
 export class TablePlans {
   private readonly plans = new WeakMap<TableShape, TablePlan>();
+  private readonly patterns = new Map<TableRule, readonly RegExp[]>();
+  private readonly uncovered = new Set<TableRule>();
 
   constructor(
     private readonly config: CacheflowConfig,
@@ -96,7 +100,9 @@ export class TablePlans {
     try {
       if ((!change.before || change.beforeComplete) && (!change.after || change.afterComplete)) {
         const asked = questionsOf(change);
-        return asked.flatMap((question) => toKeys(rule.invalidates?.(question)));
+        const named = asked.flatMap((question) => toKeys(rule.invalidates?.(question)));
+        this.checkMatch(rule, named, change);
+        return named;
       }
       reason = new RowIncompleteError(
         'A row arrived without all columns, so that `invalidates` cannot be asked; everything that the table makes ' +
@@ -106,7 +112,7 @@ export class TablePlans {
       );
     } catch (cause) {
       reason = new KeyFailedError(
-        `\`invalidates\` failed (${errorKind(cause)}); everything that the table makes stale is removed`,
+        `\`invalidates\` failed (${cause instanceof UnknownColumnError ? cause.message : errorKind(cause)}); everything that the table makes stale is removed`,
         nameOf(change),
         change.position,
         { cause },
@@ -115,6 +121,23 @@ export class TablePlans {
     flushes.add({ kind: 'flush', table: change.table, position: change.position });
     this.errors.report(reason);
     return NONE;
+  }
+
+  /** What no pattern covers would stay where single keys cannot be told. Said once for each table of the options. */
+  private checkMatch(rule: TableRule, named: readonly string[], change: RowChange): void {
+    if (this.uncovered.has(rule)) return;
+    let patterns = this.patterns.get(rule);
+    if (!patterns) this.patterns.set(rule, (patterns = rule.match.map(globToRegExp)));
+    if (named.every((key) => patterns.some((pattern) => pattern.test(key)))) return;
+    this.uncovered.add(rule);
+    this.errors.report(
+      new KeyFailedError(
+        '`invalidates` names a key or tag that no pattern of `match` covers, so that it would stay when all of them have ' +
+          "to go, as after a TRUNCATE: add its pattern, e.g. 'user:*:orders' or tag('org', '*')",
+        nameOf(change),
+        change.position,
+      ),
+    );
   }
 
   private createKeys(rule: TableRule, table: TableShape, position: Place): KeyBuilder | undefined {
@@ -134,7 +157,7 @@ export class TablePlans {
 function questionsOf({ action, table, before, after }: RowChange): DependencyChange[] {
   const { schema, table: name } = table;
   const question = (from: Row | null, to: Row | null): DependencyChange[] =>
-    to ? [{ action, schema, table: name, before: from, after: to }] : [];
+    to ? [{ action, schema, table: name, before: from && strictRow(from), after: strictRow(to) }] : [];
   return [...question(before, after), ...question(after, before)];
 }
 

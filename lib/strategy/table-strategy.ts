@@ -33,7 +33,7 @@ export interface DependencyChange<T = Row> {
  */
 // Bivariant as the key function, so that `(change: DependencyChange<Order>) => …` is accepted.
 export type InvalidatesFunction = {
-  bivarianceHack(change: DependencyChange): readonly string[] | null | undefined;
+  bivarianceHack(change: DependencyChange): string | readonly string[] | null | undefined;
 }['bivarianceHack'];
 
 /** What a custom strategy is told besides the change. */

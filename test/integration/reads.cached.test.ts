@@ -315,8 +315,9 @@ describeEachSql('@Cached and a row that has another key than it was asked for by
     expect(await stage.redis.keys('*')).not.toContain('profile:mail:ANN@x');
     expect(read.app.errors.map(({ code }) => code)).toEqual(['CACHEFLOW_VALUE_UNFIT']);
     expect(read.app.errors[0]?.message).toBe(
-      'A row of app.profiles was asked for by another value than it has (another case, a number as text), so that ' +
-        'nobody would invalidate the key; it is not cached. Pass the value as the row has it',
+      '@Cached on Repository.get: a row of app.profiles was asked for by another value than it has (another case, a ' +
+        'number as text, or by another column), so that nobody would invalidate the key; it is not cached. Pass the ' +
+        'value as the row has it',
     );
     expect(read.app.log.join()).not.toContain('ann@x');
     await stage.sql.query("UPDATE app.profiles SET bio = 'new'");
@@ -399,8 +400,8 @@ describeEachSql('@Cached and a row that has another key than it was asked for by
     expect(await stage.redis.exists('app:pages:a:b:c')).toBe(1);
     expect(await read.get('a:b', 'c')).toEqual({ title: 'other' });
     expect(read.app.errors.map(({ message }) => message)).toEqual([
-      'A row of app.pages was asked for by a text that holds what separates the columns of its key, which another row ' +
-        'may have as well then; it is not cached. Use a key template with a separator that no value has',
+      '@Cached on Repository.get: a row of app.pages was asked for by a text that holds what separates the columns of ' +
+        'its key, which another row may have as well then; it is not cached. Use a key template with a separator that no value has',
     ]);
     await stage.sql.query('DROP TABLE app.pages');
   });

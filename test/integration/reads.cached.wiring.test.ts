@@ -370,6 +370,20 @@ describeEachSql('The options of @Cached at the start', { schema }, (stage) => {
     return faultLines(faults);
   }
 
+  it('refuse a table whose rows may share a key', async () => {
+    await stage.sql.query('CREATE TABLE app.docs (tenant INT, id INT, PRIMARY KEY (tenant, id))');
+    class Docs {
+      @Cached({ table: 'app.docs' })
+      async get(): Promise<void> {}
+    }
+    const options = stage.options({ tables: [{ db: 'app', table: 'docs' }] });
+    const { faults } = await refusedBoot(options, { providers: [Docs] });
+    expect(faultLines(faults)).toEqual([
+      expect.stringMatching(/^@Cached on Docs.get: several rows of app.docs may have one key/),
+    ]);
+    await stage.sql.query('DROP TABLE app.docs');
+  });
+
   const makeKey = (): string => 'k';
   const FIX = 'Correct the options of the decorator, or those of the table';
 

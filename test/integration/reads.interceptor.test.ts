@@ -1,9 +1,12 @@
 import {
+  All,
   Controller,
   Get,
   HttpCode,
   HttpException,
+  Inject,
   Injectable,
+  NotFoundException,
   Param,
   ParseIntPipe,
   Post,
@@ -124,6 +127,39 @@ describeEachSql('CacheflowInterceptor', { schema }, (stage) => {
     expect(errors).toEqual([]);
   });
 
+  it('goes with a handler that reads the same row through the cache, and has its own word for none', async () => {
+    @Injectable()
+    class Repository {
+      @Cached({ table: 'app.users' })
+      async find(id: number): Promise<unknown> {
+        return user(id);
+      }
+    }
+    @Controller('users')
+    @UseInterceptors(CacheflowInterceptor)
+    class Users {
+      constructor(@Inject(Repository) private readonly repository: Repository) {}
+      @Get(':id')
+      @CachedResponse({ table: 'app.users' })
+      async get(@Param('id', ParseIntPipe) id: number): Promise<unknown> {
+        const found = await this.repository.find(id);
+        if (found === null) throw new NotFoundException(`no ${id}`);
+        return found;
+      }
+    }
+    const { ask, cacheflow } = await serve(Users, { providers: [Repository] });
+    const began = performance.now();
+    for (let time = 0; time < 2; time++) expect((await ask('/users/1')).body).toMatchObject({ name: 'Ann' });
+    // Neither waits for the other.
+    expect(performance.now() - began).toBeLessThan(400);
+    expect(calls).toEqual(['user 1']);
+    expect(cacheflow.status().cache.hits).toBe(1);
+    await cacheflow.getOrLoad(cacheflow.keyOf('app.users', { id: 99 }), () => user(99));
+    for (let time = 0; time < 2; time++) {
+      expect(await ask('/users/99')).toMatchObject({ status: 404, body: { message: 'no 99' } });
+    }
+  });
+
   it('does not cache a row that was asked for by another text than its key has', async () => {
     @Controller('users')
     @UseInterceptors(CacheflowInterceptor)
@@ -236,12 +272,22 @@ describeEachSql('CacheflowInterceptor', { schema }, (stage) => {
     expect(calls).toEqual(['members 7', 'members 7', 'members 8', 'members 7']);
   });
 
+  it('is refused for a route that takes no GET', async () => {
+    @Controller('users')
+    class Users {
+      @Post(':id')
+      @CachedResponse({ table: 'app.users' })
+      async post(): Promise<void> {}
+    }
+    await expect(serve(Users)).rejects.toThrow('@CachedResponse on Users.post: only responses of GET routes');
+  });
+
   it('caches neither other methods than GET, nor what a handler throws', async () => {
     let isBroken = true;
     @Controller('users')
     @UseInterceptors(CacheflowInterceptor)
     class Users {
-      @Post(':id')
+      @All('any/:id')
       @HttpCode(202)
       @CachedResponse({ table: 'app.users' })
       async post(@Param('id') id: string): Promise<unknown> {
@@ -256,7 +302,8 @@ describeEachSql('CacheflowInterceptor', { schema }, (stage) => {
       }
     }
     const { ask, cacheflow } = await serve(Users);
-    for (let time = 0; time < 2; time++) expect((await ask('/users/1', { method: 'POST' })).status).toBe(202);
+    for (let time = 0; time < 2; time++)
+      expect((await ask('/users/any/1', { method: 'POST' })).status).toBe(202);
     expect(calls).toEqual(['user 1', 'user 1']);
     expect(await stage.redis.exists('app:users:1')).toBe(0);
     for (let time = 0; time < 2; time++) {

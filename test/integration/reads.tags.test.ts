@@ -76,6 +76,40 @@ describeEachSql('invalidates', { schema }, (stage) => {
     return gone;
   }
 
+  it('tells of a column that there is not, and of a key that no `match` covers', async () => {
+    const app = await stage.app({
+      tables: [
+        {
+          db: 'shop',
+          table: 'orders',
+          invalidates: ({ after }) => `user:${String(after['userId'])}`,
+          match: 'user:*',
+        },
+        {
+          db: 'shop',
+          table: 'notes',
+          invalidates: () => ['note:1', 'user:1'],
+          match: ['note:?', 'note:[a-c]*'],
+        },
+      ],
+    });
+    await stage.redis.mset('user:1', 'cached', 'user:2', 'cached', 'shop:orders:1', 'cached');
+    await stage.sql.query("REPLACE INTO shop.orders VALUES (1, 1, 10, 'a')");
+    await app.cacheflow.caughtUp();
+    // Nobody knows which one was meant.
+    expect(await stage.redis.mget('user:1', 'user:2', 'shop:orders:1')).toEqual([null, null, null]);
+    expect(app.errors.map(({ message }) => message)).toEqual([
+      expect.stringContaining('`invalidates` failed (there is no column `userId`)'),
+    ]);
+    await stage.redis.set('user:1', 'cached');
+    await stage.sql.query('REPLACE INTO shop.notes VALUES (11, 1); REPLACE INTO shop.notes VALUES (12, 2)');
+    await app.cacheflow.caughtUp();
+    expect(await stage.redis.exists('user:1')).toBe(0);
+    expect(app.errors.slice(1).map(({ message }) => message)).toEqual([
+      expect.stringContaining('no pattern of `match` covers'),
+    ]);
+  });
+
   it('leaves the version of a key that another table writes', async () => {
     const app = await stage.app({
       tables: [

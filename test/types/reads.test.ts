@@ -187,8 +187,9 @@ it('invalidates may be typed, and need not be', () => {
     ({ before, after }) => (before?.['a'] === after['a'] ? null : []),
     () => undefined,
   ];
-  // @ts-expect-error it gives a list
   makers.push(() => 'key');
+  // @ts-expect-error it gives keys
+  makers.push(() => 7);
   // @ts-expect-error it is asked at once
   makers.push(async () => []);
   // @ts-expect-error there is always an image that is asked about
