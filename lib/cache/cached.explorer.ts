@@ -61,8 +61,8 @@ export class CachedExplorer {
         if (cached) found.push({ subject: `@Cached on ${name}`, metadata: cached });
         const response = cachedResponseOf(target);
         if (response) {
-          const method = Reflect.getMetadata(ROUTE_METHOD, target) as RequestMethod | undefined;
-          const isGet = method === undefined || method === RequestMethod.GET || method === RequestMethod.ALL;
+          const route = Reflect.getMetadata(ROUTE_METHOD, target) as RequestMethod | undefined;
+          const isGet = route === undefined || route === RequestMethod.GET || route === RequestMethod.ALL;
           found.push({ subject: `@CachedResponse on ${name}`, metadata: response, isGet });
         }
       }
