@@ -67,6 +67,7 @@ async function toConnectionOptions(
 /** The second connection to the source, for questions; the first one streams. */
 export class ControlConnection {
   private broken: Error | undefined;
+  private unanswered = 0;
   /** mysql2 leaves what was asked before the close without an answer for ever. */
   private readonly closing = new AbortController();
 
@@ -112,7 +113,12 @@ export class ControlConnection {
         (error, rows) => (error ? reject(error) : resolve(rows)),
       );
     });
-    return untilAborted(answer, this.closing.signal);
+    this.unanswered++;
+    try {
+      return await untilAborted(answer, this.closing.signal);
+    } finally {
+      if (!this.closing.signal.aborted) this.unanswered--;
+    }
   }
 
   /** The values of global variables; those that the server does not know are absent. */
@@ -178,6 +184,8 @@ export class ControlConnection {
     this.broken ??= new Error('The connection was closed');
     this.closing.abort(this.broken);
     this.raw.destroy();
+    // mysql2 would print a warning about answers that nobody waits for any more.
+    if (this.unanswered > 0) this.socket.destroy();
     // It only says goodbye; a frozen server never answers, and must not keep the process alive.
     this.socket.unref();
   }
