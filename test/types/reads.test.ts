@@ -196,5 +196,5 @@ it('invalidates may be typed, and need not be', () => {
   expectTypeOf<DependencyChange['after']>().toBeNullable();
   expectTypeOf<DependencyChange<Order>['before']>().toEqualTypeOf<Order | null>();
   expect(table.invalidates).toBe(typed);
-  expect(makers).toHaveLength(6);
+  expect(makers).toHaveLength(7);
 });
