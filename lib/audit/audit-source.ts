@@ -6,7 +6,7 @@ import type { AuditedTable } from './audited-table';
 import { loadAuditedTable } from './audited-table';
 import type { CheckSource } from './key-check';
 import { judge } from './judge';
-import { readValues } from './read-values';
+import { readValues } from '../redis/read-values';
 import { RowFinder } from './row-finder';
 import { SourceRows } from './source-rows';
 

@@ -1,16 +1,12 @@
+import { readValues } from '../redis/read-values';
 import { generationsOf, recordKey } from '../redis/record';
 import type { RedisClient } from '../redis/redis-client';
-import { isCluster } from '../redis/redis-client';
-import { groupBySlot } from '../redis/slots';
 import type { CacheTag } from '../redis/tag';
 import type { Unfit } from './leases';
 import { joinGenerations } from './leases';
 
 /** What the cache has for a key: a value, or why there is none that may be served. */
 export type Found = { readonly text: string } | { readonly text: undefined; readonly unfit: Unfit };
-
-/** Few enough that Redis answers others in between. */
-const KEYS_PER_MGET = 1_000;
 
 const NOTHING: Found = { text: undefined, unfit: { kind: 'none' } };
 
@@ -38,11 +34,8 @@ export async function lookUp(
   });
 }
 
-/** In a cluster one question for each key, which go out at once as well. */
+/** A GET where that is enough: an MGET takes a key of another type for one that is not there. */
 async function readAll(client: RedisClient, keys: readonly string[]): Promise<(string | null)[]> {
   const [first] = keys;
-  if (keys.length === 1 && first !== undefined) return [await client.get(first)];
-  if (isCluster(client)) return Promise.all(keys.map((key) => client.get(key)));
-  const parts = groupBySlot(client, keys, (key) => key, KEYS_PER_MGET);
-  return (await Promise.all(parts.map((part) => client.mget(part)))).flat();
+  return keys.length === 1 && first !== undefined ? [await client.get(first)] : readValues(client, keys);
 }

@@ -2,7 +2,7 @@ import type { AuditedTable } from '../audit/audited-table';
 import type { Verdict } from '../audit/judge';
 import { judge } from '../audit/judge';
 import { isSame } from '../audit/key-check';
-import { readValues } from '../audit/read-values';
+import { readValues } from '../redis/read-values';
 import type { FoundRows, RowFinder, WantedKey } from '../audit/row-finder';
 import type { CacheSerializer } from '../cache/cache-serializer';
 import { recordKey } from '../redis/record';

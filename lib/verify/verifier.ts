@@ -1,7 +1,7 @@
 import type { AuditedTable } from '../audit/audited-table';
 import { loadAuditedTable } from '../audit/audited-table';
 import { judge } from '../audit/judge';
-import { readValues } from '../audit/read-values';
+import { readValues } from '../redis/read-values';
 import { RowFinder, keysOf } from '../audit/row-finder';
 import type { SourceRow, SourceRows } from '../audit/source-rows';
 import type { CacheflowConfig } from '../cacheflow.config';

@@ -1,6 +1,7 @@
-import type { RedisClient } from '../redis/redis-client';
-import { groupBySlot } from '../redis/slots';
+import type { RedisClient } from './redis-client';
+import { groupBySlot } from './slots';
 
+/** Few enough that Redis answers others in between. */
 const KEYS_PER_MGET = 500;
 
 /** The texts of keys, null where one is absent or holds no text. Rejects with the client's error. */
