@@ -35,19 +35,18 @@ export class SourceRows {
     const { timezone, dateStrings, decimalNumbers, supportBigNumbers, bigNumberStrings, jsonStrings } =
       options;
     const control = await ControlConnection.open(options, signal, {
-      ...(timezone === undefined ? {} : { timezone }),
-      ...(dateStrings === undefined ? {} : { dateStrings }),
-      decimalNumbers: decimalNumbers ?? false,
-      supportBigNumbers: supportBigNumbers ?? true,
-      bigNumberStrings: bigNumberStrings ?? false,
-      jsonStrings: jsonStrings ?? false,
+      reading: {
+        ...(timezone === undefined ? {} : { timezone }),
+        ...(dateStrings === undefined ? {} : { dateStrings }),
+        decimalNumbers: decimalNumbers ?? false,
+        supportBigNumbers: supportBigNumbers ?? true,
+        bigNumberStrings: bigNumberStrings ?? false,
+        jsonStrings: jsonStrings ?? false,
+      },
+      // TIMESTAMPs have to read as in the app's own sessions, see `asRead`.
+      ownTimeZone: true,
     });
     try {
-      // A server may be set up to change it (init_connect), and quoted text depends on both.
-      await control.query('SET NAMES utf8mb4');
-      await control.query("SET SESSION sql_mode = ''");
-      // Each statement sees what is committed by then.
-      await control.query('SET SESSION autocommit = 1');
       return new SourceRows(control, await control.serverInfo(), options);
     } catch (error) {
       control.close();

@@ -1,59 +1,70 @@
-import type { CacheflowError } from '../errors/cacheflow.error';
-import { ColumnsUncertainError, EventUnsupportedError, RowUndecodableError } from '../errors/change.errors';
-import { messageOf } from '../errors/cacheflow.error';
-import type { RowChange, TableFlush, TableShape, TransactionPiece } from '../pipeline/stream';
-import type { ControlConnection } from './control-connection';
-import type { ChangedTable } from './ddl';
-import { effectOf, mayChangeForeignKeys } from './ddl';
+import { Gate } from '../pipeline/gate';
+import type { ControlConnection, ServerInfo } from './control-connection';
 import { isRowsEvent } from './decode/rows-decoder';
 import type { EventHeader } from './event-header';
 import {
   EventType,
   GtidReader,
+  readChecksumFlag,
   readHeader,
   readMariadbGtid,
-  readQuery,
-  readChecksumFlag,
   readRotate,
 } from './event-header';
+import { GroupContent } from './group-content';
+import type { GroupFate } from './group-fate';
+import { ASSUMED_COMMITTED } from './group-fate';
+import { readGroupStatement } from './group-statement';
+import type { BinlogPosition, PreparedTransaction } from './position';
 import { formatPosition } from './position';
+import type { Prepared } from './prepared-transactions';
+import { PreparedTransactions, XaRows } from './prepared-transactions';
+import type { LoggedStatement } from './query-event';
+import { readQuery } from './query-event';
+import { GroupUnreadableError, lookAhead, readGroup } from './read-group';
+import { StatementReader } from './statement-reader';
+import { StreamFlushes } from './stream-flushes';
+import type { StreamSink } from './stream-sink';
 import type { TableCatalog } from './table-catalog';
-import type { BinlogPosition } from './position';
 import { TransactionAssembler } from './transaction-assembler';
 import type { Watchlist } from './watchlist';
+import { readXaPrepare } from './xid';
 import type { BinlogEvent, ReplicationSession, SessionOptions } from './zongji';
 import { openReplicationSession } from './zongji';
 
-/** Who reads the stream. */
-export interface StreamSink {
-  /** A transaction or a piece of one, in commit order. */
-  piece(piece: TransactionPiece): void;
-  /** Something in the stream could not be understood; a flush that makes up for it is in the stream. */
-  fault(error: CacheflowError): void;
-  /** Something happened that somebody may want to find in the log. */
-  note(message: string): void;
-  /** The stream broke; nothing comes after it. */
-  broken(error: Error): void;
+/** What a source reads with, and from where. */
+export interface SourceParts {
+  readonly control: ControlConnection;
+  readonly server: ServerInfo;
+  readonly catalog: TableCatalog;
+  readonly watchlist: Watchlist;
+  readonly sink: StreamSink;
+  readonly start: { readonly file: string; readonly offset: number };
+  /** The XA transactions that are prepared there. */
+  readonly prepared: readonly PreparedTransaction[];
+  /** Whether a transaction with this GTID needs a row that shows when it can be read. */
+  needsWitness(gtid: string | undefined): boolean;
 }
 
-const STATEMENT_UNKNOWN = 'A statement was logged that may have changed any table';
-const STATEMENT_LOGGED =
-  'A statement was logged instead of its rows: set binlog_format = ROW in every session';
-/** Statements after which the columns of a table may have other names than before. */
-const CHANGES_COLUMNS = /^(?:ALTER|RENAME|DROP|CREATE)/;
-/** More flushes than this become one for each database, or one for all. */
-const MAX_FLUSHES = 16;
+/**
+ * Why the socket is not read: the queue is full, the source has to be asked for a table or a statement, a group is read
+ * ahead or again, `pause()` was called.
+ */
+type HoldReason = 'queue' | 'question' | 'group' | 'user';
 
-/** A statement, and the default database of the session that ran it. */
-type LoggedStatement = { readonly schema: string; readonly statement: string };
+/** What tells where an event ends. */
+type EventEnd = Pick<EventHeader, 'endOffset' | 'size'>;
 
-/** Why the socket is not read: the queue is full, a table has to be looked up, `pause()` was called. */
-type HoldReason = 'queue' | 'metadata' | 'user';
+/** The dump command takes an offset of 32 bits. */
+const MAX_DUMP_OFFSET = 2 ** 32 - 1;
+const XA_LOST = 'An XA transaction was committed whose rows can no longer be read';
 
 /** One replication connection: turns its packets into transactions. A broken one is replaced, never mended. */
 export class BinlogSource {
   private session: ReplicationSession | undefined;
   private readonly transaction: TransactionAssembler;
+  private readonly flushes: StreamFlushes;
+  private readonly content: GroupContent;
+  private readonly prepared: PreparedTransactions;
   private file: string;
   /** The end of the latest event whose position is known. */
   private offset: number;
@@ -61,8 +72,13 @@ export class BinlogSource {
   private fileCreatedAt: number | undefined;
   /** Reasons to hold the socket; it flows only without any. */
   private readonly holds = new Set<HoldReason>();
+  /** Closed while the queue is full. */
+  private readonly room = new Gate();
   private readonly gtids = new GtidReader();
-  private insideXa = false;
+  /** Of the XA transaction in hand, whose rows only count once it is committed. */
+  private xa: XaRows | undefined;
+  /** The transaction in hand is handed on although nobody could look how it ends. */
+  private isBlind = false;
   /** Whether the events of this file end with a checksum. */
   private checksum = true;
   /** Of the event in hand. */
@@ -70,30 +86,33 @@ export class BinlogSource {
   private closed = false;
   private readonly closing = new AbortController();
   private lastEventAt = Date.now();
-  /** Row events for the status: how many rows were decoded. */
-  rowsRead = 0;
 
-  constructor(
-    private readonly control: ControlConnection,
-    private readonly catalog: TableCatalog,
-    private readonly watchlist: Watchlist,
-    private readonly sink: StreamSink,
-    start: { file: string; offset: number },
-    /** Whether a transaction with this GTID needs a row that shows when it can be read. */
-    private readonly needsWitness: (gtid: string | undefined) => boolean = () => false,
-  ) {
+  constructor(private readonly parts: SourceParts) {
+    const { control, server, catalog, watchlist, sink, start } = parts;
     this.file = start.file;
     this.offset = start.offset;
+    this.prepared = new PreparedTransactions(parts.prepared);
+    const place = (): { file: string; offset: number } => this.place();
     this.transaction = new TransactionAssembler(
       (piece) => sink.piece(piece),
       () => this.readUpTo,
+      (item) => this.flushes.remainsOf(item),
     );
+    this.flushes = new StreamFlushes(this.transaction, watchlist, sink, place);
+    this.content = new GroupContent({
+      transaction: this.transaction,
+      catalog,
+      flushes: this.flushes,
+      statements: new StatementReader(control, server.flavor, (id) => catalog.charsetOf(id)),
+      needsWitness: parts.needsWitness,
+      place,
+    });
   }
 
   /** Connects and begins to stream. Rejects when the source refuses. */
   async open(options: Omit<SessionOptions, 'control' | 'signal'>): Promise<void> {
     const session = await openReplicationSession(
-      { ...options, control: this.control.raw, signal: this.closing.signal },
+      { ...options, control: this.parts.control.raw, signal: this.closing.signal },
       {
         onEvent: (buffer, start, end) => this.onEvent(buffer, start, end),
         onParsed: (event) => this.onParsed(event),
@@ -102,6 +121,11 @@ export class BinlogSource {
     );
     this.session = session;
     if (this.holds.size > 0) session.pause();
+  }
+
+  /** Row changes that were decoded. */
+  get rowsRead(): number {
+    return this.content.rowsRead;
   }
 
   /** Milliseconds since the source was last heard of; 0 while we do not listen. */
@@ -116,12 +140,14 @@ export class BinlogSource {
 
   /** Stops reading for a reason. */
   hold(reason: HoldReason): void {
+    if (reason === 'queue') this.room.close();
     if (this.holds.size === 0) this.session?.pause();
     this.holds.add(reason);
   }
 
   /** Takes back a reason; reading goes on when it was the last. */
   release(reason: HoldReason): void {
+    if (reason === 'queue') this.room.open();
     if (!this.holds.delete(reason) || this.holds.size > 0 || this.closed) return;
     this.lastEventAt = Date.now();
     this.session?.resume();
@@ -135,7 +161,20 @@ export class BinlogSource {
   private fail(error: Error): void {
     if (this.closed) return;
     this.close();
-    this.sink.broken(error);
+    this.parts.sink.broken(error);
+  }
+
+  /** Reads nothing more until the promise is resolved. Packets that arrived already are queued by mysql2 meanwhile. */
+  private holdFor(reason: HoldReason, work: Promise<void> | undefined, then?: () => void): void {
+    if (!work) return then?.();
+    this.hold(reason);
+    work
+      .then(() => {
+        if (this.closed) return;
+        then?.();
+        this.release(reason);
+      })
+      .catch((error: Error) => this.fail(error));
   }
 
   /** Every event passes here; the order of the cases is that of their frequency. */
@@ -150,7 +189,8 @@ export class BinlogSource {
     }
     switch (header.type) {
       case EventType.TABLE_MAP:
-        this.onTableMap(buffer, header);
+        this.advance(header);
+        this.holdFor('question', this.content.tableMap(buffer, header));
         return true;
       case EventType.GTID:
         this.begin(header, this.gtids.read(buffer, header.bodyStart));
@@ -161,7 +201,7 @@ export class BinlogSource {
       case EventType.MARIADB_GTID: {
         const { gtid, standalone, prepared } = readMariadbGtid(buffer, header);
         this.begin(header, gtid);
-        this.insideXa = prepared;
+        if (prepared) this.xa = new XaRows();
         // Stands for BEGIN as well, except before a statement that is a transaction of its own.
         if (!standalone) this.transaction.makeExplicit();
         return true;
@@ -172,32 +212,35 @@ export class BinlogSource {
       case EventType.QUERY:
         this.onQuery(header, readQuery(buffer, header));
         return true;
+      case EventType.MARIADB_QUERY_COMPRESSED:
+        this.onQuery(header, readQuery(buffer, header, true));
+        return true;
       case EventType.EXECUTE_LOAD_QUERY:
-        // LOAD DATA by a session with binlog_format=STATEMENT.
+      case EventType.PARTIAL_UPDATE_ROWS:
         this.advance(header);
-        this.flushAll(STATEMENT_LOGGED);
+        if (this.xa) this.xa.giveUp();
+        else this.content.unreadable(header.type);
         return true;
       case EventType.XA_PREPARE:
         this.onXaPrepare(buffer, header);
         return true;
       case EventType.TRANSACTION_PAYLOAD:
-        this.flushAll(
+        this.flushes.all(
           'A compressed transaction cannot be read: SET GLOBAL binlog_transaction_compression = OFF',
         );
         this.commit(header);
         return true;
-      case EventType.PARTIAL_UPDATE_ROWS:
-        this.flushAll("A partial JSON update cannot be read: SET GLOBAL binlog_row_value_options = ''");
-        return true;
       case EventType.INCIDENT:
-        this.flushAll('The source reports that its binlog has a gap (incident event)');
-        this.standalone(header);
+        this.flushes.all('The source reports that its binlog has a gap (incident event)');
+        this.commit(header);
         return true;
       case EventType.ROTATE:
+        this.dropUnfinished();
         ({ file: this.file, offset: this.offset } = readRotate(buffer, start, end));
         this.fileCreatedAt = undefined;
         return true;
       case EventType.FORMAT_DESCRIPTION:
+        this.dropUnfinished();
         // Each file has its own setting, which SET GLOBAL binlog_checksum changes while we are connected.
         this.checksum = readChecksumFlag(buffer, end);
         this.fileCreatedAt = header.timestamp;
@@ -205,8 +248,7 @@ export class BinlogSource {
         this.standalone(header);
         return true;
       case EventType.GTID_TAGGED:
-      case EventType.MARIADB_QUERY_COMPRESSED:
-        // Rare and not simple: zongji parses these, see onParsed.
+        // Rare and not simple: zongji parses it, see onParsed.
         return false;
       default:
         this.standalone(header);
@@ -216,164 +258,177 @@ export class BinlogSource {
 
   /** zongji hands an event over in the same turn in which it was left to it. */
   private onParsed(event: BinlogEvent): void {
-    const name = event.getEventName();
-    if (name === 'gtid') {
-      this.begin(this.header, event.gtid);
-    } else if (name === 'query') {
-      const { query, schema } = event as BinlogEvent & { query: string; schema: string };
-      this.onQuery(this.header, { schema, statement: query });
-    }
+    if (event.getEventName() === 'gtid') this.begin(this.header, event.gtid);
   }
 
-  private begin(header: Pick<EventHeader, 'endOffset' | 'size'>, gtid: string | undefined): void {
+  private begin(header: EventEnd, gtid: string | undefined): void {
+    this.dropUnfinished();
     const start = header.endOffset > 0 ? this.fullOffset(header.endOffset) - header.size : this.offset;
     this.transaction.begin(start, gtid);
-    this.insideXa = false;
+    this.isBlind = false;
     this.advance(header);
   }
 
-  private onQuery(header: Pick<EventHeader, 'endOffset' | 'size'>, query: LoggedStatement): void {
-    const { statement } = query;
-    if (statement === 'BEGIN' || /^XA START\b/i.test(statement)) {
-      if (!this.transaction.isOpen) this.begin(header, undefined);
-      this.transaction.makeExplicit();
-      this.insideXa = statement !== 'BEGIN';
-      this.advance(header);
-    } else if (statement === 'COMMIT' || statement === 'ROLLBACK') {
-      this.commit(header);
-    } else if (/^XA (COMMIT|ROLLBACK)\b/i.test(statement)) {
-      // The rows stand in an earlier group of events, which was skipped when it was prepared.
-      this.flushAll('An XA transaction was finished; its changes cannot be told row by row');
-      this.commit(header);
-    } else {
-      this.onStatement(header, query);
-      if (this.transaction.isExplicit) this.advance(header);
-      else this.commit(header);
+  /** A server that is killed while it writes a group leaves the beginning of it, which never happened. */
+  private dropUnfinished(): void {
+    if (!this.transaction.isOpen) return;
+    this.parts.sink.note(
+      `The transaction at ${formatPosition(this.place())} never ended, because the source was stopped while it wrote it: ` +
+        'its changes are dropped',
+    );
+    this.transaction.drop();
+    this.xa = undefined;
+  }
+
+  private onQuery(header: EventHeader, query: LoggedStatement): void {
+    const statement = readGroupStatement(query.text);
+    if (!statement) return this.onStatement(header, query);
+    switch (statement.kind) {
+      case 'begin':
+      case 'xa-start':
+        if (!this.transaction.isOpen) this.begin(header, undefined);
+        this.transaction.makeExplicit();
+        if (statement.kind === 'xa-start') this.xa = new XaRows();
+        return this.advance(header);
+      case 'commit':
+        return this.commit(header);
+      case 'rollback':
+        this.advance(header);
+        this.transaction.rollBack();
+        if (this.isBlind)
+          this.flushes.all('A transaction was rolled back whose changes were given out before');
+        return this.commit(header);
+      case 'savepoint':
+        this.advance(header);
+        return (this.xa ?? this.transaction).savepoint(statement.name);
+      case 'rollback-to':
+        this.advance(header);
+        return this.rollbackTo(statement.name);
+      case 'xa-end':
+        return this.advance(header);
+      case 'xa-commit':
+        return this.finishXa(header, this.prepared.take(statement.xid));
+      case 'xa-rollback':
+        this.prepared.take(statement.xid);
+        return this.commit(header);
     }
   }
 
-  /** A statement that was logged as such: a DDL, or one whose rows were not logged. */
-  private onStatement(header: Pick<EventHeader, 'endOffset'>, { statement, schema }: LoggedStatement): void {
-    const effect = effectOf(statement, schema);
-    const movesKeys = mayChangeForeignKeys(statement);
-    if (movesKeys) this.catalog.forgetCascades();
-    if (effect.kind === 'none') return;
+  private onStatement(header: EventHeader, query: LoggedStatement): void {
+    const { transaction } = this;
     const end = { file: this.file, offset: Math.max(header.endOffset, this.offset) };
-    // In a transaction it was written by somebody, whose triggers may have changed other tables.
-    const rowsLack = this.transaction.isExplicit && effect.kind === 'tables' && effect.statement === 'DELETE';
-    if (effect.kind === 'unknown' || rowsLack) {
-      this.catalog.forget(undefined, end);
-      this.flushAll(this.transaction.isExplicit ? STATEMENT_LOGGED : STATEMENT_UNKNOWN);
-      return;
+    if (this.xa) {
+      this.advance(header);
+      return this.xa.giveUp();
     }
-    const position = this.place();
-    const redefined = CHANGES_COLUMNS.test(effect.statement);
-    for (const changed of effect.tables) {
-      const uncertain = this.catalog.forget(changed, end);
-      if (redefined) this.reportUncertain(uncertain);
-    }
-    // Before a foreign key came, moved or went, the stream may have had changes that others carried on.
-    const reached = effect.tables.flatMap((each) =>
-      movesKeys ? this.watchlist.reachedFrom(each) : this.watchlist.watchedIn(each),
-    );
-    for (const table of bounded(reached)) {
-      const name = table ? `${table.schema}.${table.table ?? '*'}` : 'all watched tables';
-      this.sink.note(`${effect.statement} at ${formatPosition(position)}: all keys of ${name} are removed`);
-      this.transaction.add({ kind: 'flush', table, position, redefined });
-    }
+    this.holdFor('question', this.content.statement(query, end), () => {
+      if (transaction.isExplicit) this.advance(header);
+      else this.commit(header);
+    });
   }
 
-  private reportUncertain(shapes: readonly TableShape[]): void {
-    for (const { schema, table } of shapes) {
-      const problem =
-        'Rows from before an ALTER were decoded with column names from after it, which may be wrong; all keys of the ' +
-        "table are removed, but events may have had wrong columns. SET GLOBAL binlog_row_metadata = 'FULL'";
-      this.sink.fault(new ColumnsUncertainError(problem, `${schema}.${table}`, this.place()));
-    }
-  }
-
-  /** One byte tells XA COMMIT … ONE PHASE, which ends the transaction at once, from XA PREPARE. */
-  private onXaPrepare(buffer: Buffer, header: EventHeader): void {
-    const onePhase = buffer[header.bodyStart] !== 0;
-    if (onePhase) this.flushAll('An XA transaction was finished; its changes cannot be told row by row');
-    this.commit(header);
-  }
-
-  private onTableMap(buffer: Buffer, header: EventHeader): void {
-    const map = this.catalog.see(buffer, header.bodyStart, header.bodyEnd);
-    this.advance(header);
-    if (!map) return;
-    // The rows of the table come next. Packets that arrived already are queued by mysql2 while we hold.
-    const bytes = Buffer.from(buffer.subarray(header.bodyStart, header.bodyEnd));
-    this.hold('metadata');
-    this.catalog.load(map, bytes).then(
-      () => this.release('metadata'),
-      (error: Error) => this.fail(error),
-    );
+  private rollbackTo(name: string): void {
+    if (this.xa) return this.xa.rollbackTo(name);
+    if (this.transaction.rollbackTo(name) && !this.isBlind) return;
+    this.flushes.all('Changes were rolled back to a savepoint, and it cannot be told which');
   }
 
   private onRows(buffer: Buffer, header: EventHeader): void {
     this.advance(header);
-    if (this.insideXa) return;
-    const entry = this.catalog.find(buffer, header.bodyStart);
-    if (entry === null) return;
-    if (entry === undefined) {
-      this.flushAll('A row event came without its table map');
-      return;
+    const entry = this.content.tableOf(buffer, header);
+    if (!entry) return;
+    if (this.xa) {
+      return this.xa.keep(entry, header, buffer.subarray(header.bodyStart, header.bodyEnd));
     }
-    const { shape, witness } = entry;
-    if (witness && !this.transaction.hasWitness && this.needsWitness(this.transaction.gtid)) {
-      // Only the first change of a row has a before image that others could read until the commit.
-      this.transaction.setWitness(witness.take(header.type, buffer, header.bodyStart, header.bodyEnd));
-    }
-    const position = { file: this.file, offset: this.transaction.offset };
-    let bytes = header.size;
-    try {
-      const decoder = entry.decoder();
-      for (const images of decoder.decode(header.type, buffer, header.bodyStart, header.bodyEnd)) {
-        if (!shape.parentOnly) this.rowsRead++;
-        const change: RowChange = {
-          kind: 'row',
-          action: images.before === null ? 'insert' : images.after === null ? 'delete' : 'update',
-          table: shape,
-          projected: decoder.isProjected,
-          before: images.before,
-          after: images.after,
-          beforeComplete: images.beforeComplete,
-          afterComplete: images.afterComplete,
-          position: { ...position, row: this.transaction.nextRow() },
-          gtid: this.transaction.gtid,
-          timestamp: header.timestamp,
-        };
-        this.transaction.add(change);
-      }
-      bytes = Math.max(bytes, decoder.lastBytes);
-    } catch (cause) {
-      const name = `${shape.schema}.${shape.table}`;
-      const error = new RowUndecodableError(
-        `A row event cannot be decoded: ${messageOf(cause)}; all keys of the table are removed`,
-        name,
-        position,
-        { cause },
-      );
-      for (const table of this.watchlist.reachedFrom(shape)) {
-        this.transaction.add({ kind: 'flush', table, position });
-      }
-      this.sink.fault(error);
-    }
-    this.transaction.addBytes(bytes);
+    this.content.rows(entry, buffer, header);
+    if (this.transaction.isTooLarge) this.lookAhead();
   }
 
-  /** Changes that cannot be read may belong to any table. */
-  private flushAll(problem: string): void {
-    const position = this.place();
-    const error = new EventUnsupportedError(
-      `${problem}; all keys of all watched tables are removed`,
-      undefined,
-      position,
+  /** The transaction is too large to wait for its end: how it ends is looked up before more of it is read. */
+  private lookAhead(): void {
+    const at = this.place();
+    if (at.offset > MAX_DUMP_OFFSET) {
+      // A file that long has had a transaction of some GiB; this one is given out as it comes.
+      this.isBlind = true;
+      this.transaction.settle(ASSUMED_COMMITTED);
+      return;
+    }
+    this.holdFor(
+      'group',
+      lookAhead(this.parts.control, at, this.closing.signal).then((fate) => this.settle(fate)),
     );
-    this.transaction.add({ kind: 'flush', table: undefined, position });
-    this.sink.fault(error);
+  }
+
+  private settle(fate: GroupFate): void {
+    if (fate.unclearBefore > 0) {
+      this.flushes.all('Changes were rolled back to a savepoint, and it cannot be told which');
+    }
+    this.transaction.settle(fate);
+  }
+
+  /** What XA PREPARE leaves waits for XA COMMIT; XA COMMIT … ONE PHASE is written as a prepare that commits. */
+  private onXaPrepare(buffer: Buffer, header: EventHeader): void {
+    const { xid, onePhase } = readXaPrepare(buffer, header.bodyStart);
+    const { xa } = this;
+    const at = this.place();
+    this.xa = undefined;
+    if (onePhase) return this.finishXa(header, xa && { xid, at, ...xa.kept });
+    if (xa) this.prepared.add(xid, at, xa);
+    this.commit(header);
+  }
+
+  /** An XA transaction is committed; undefined for one that was prepared before anybody listened. */
+  private finishXa(header: EventHeader, prepared: Prepared | undefined): void {
+    this.transaction.commitsApart();
+    if (!prepared) {
+      this.flushes.all('An XA transaction was committed that was prepared before the tail began');
+      return this.commit(header);
+    }
+    if (prepared.rows) {
+      this.content.keptRows(prepared.rows);
+      return this.commit(header);
+    }
+    this.holdFor('group', this.readAgain(prepared), () => this.commit(header));
+  }
+
+  /** Reads the rows of a prepared transaction from where they stand; where they are gone, the keys of its tables go. */
+  private async readAgain({ xid, at, tables }: Prepared): Promise<void> {
+    const { control } = this.parts;
+    try {
+      if (!at) throw new GroupUnreadableError('another server has taken over since');
+      const fate = await lookAhead(control, at, this.closing.signal);
+      if (fate.xid !== xid) throw new GroupUnreadableError('they no longer stand where they stood');
+      this.transaction.readAgain();
+      this.settle({ ...fate, end: 'committed' });
+      await readGroup(control, at, this.closing.signal, (buffer, header) =>
+        this.onGroupEvent(buffer, header),
+      );
+    } catch (error) {
+      if (!(error instanceof GroupUnreadableError)) throw error;
+      if (tables) this.flushes.tables(tables, `${XA_LOST} (${error.message})`);
+      else this.flushes.all(`${XA_LOST} (${error.message})`);
+    }
+  }
+
+  /** An event of a group that is read again, whose fate is known. */
+  private onGroupEvent(buffer: Buffer, header: EventHeader): Promise<void> | undefined {
+    if (isRowsEvent(header.type)) {
+      const entry = this.content.tableOf(buffer, header);
+      if (entry) this.content.rows(entry, buffer, header);
+      return this.room.isClosed ? this.room.pass() : undefined;
+    }
+    switch (header.type) {
+      case EventType.TABLE_MAP:
+        return this.content.tableMap(buffer, header);
+      case EventType.QUERY:
+      case EventType.MARIADB_QUERY_COMPRESSED: {
+        const query = readQuery(buffer, header, header.type !== EventType.QUERY);
+        return readGroupStatement(query.text) ? undefined : this.content.statement(query, this.readUpTo);
+      }
+      default:
+        this.content.unreadable(header.type);
+        return undefined;
+    }
   }
 
   /** Where the transaction in hand starts. */
@@ -381,10 +436,10 @@ export class BinlogSource {
     return { file: this.file, offset: this.transaction.isOpen ? this.transaction.offset : this.offset };
   }
 
-  private commit(header: Pick<EventHeader, 'endOffset'>): void {
+  private commit(header: EventEnd): void {
     this.advance(header);
-    this.insideXa = false;
-    this.transaction.end(this.reached);
+    this.xa = undefined;
+    this.transaction.end(this.reached, this.prepared.list);
   }
 
   /** An event that belongs to no transaction moves the position only. */
@@ -392,11 +447,11 @@ export class BinlogSource {
     const before = this.offset;
     this.advance(header);
     if (!this.transaction.isOpen && this.offset !== before) {
-      this.transaction.end(this.reached);
+      this.transaction.end(this.reached, this.prepared.list);
     }
   }
 
-  private advance(header: Pick<EventHeader, 'endOffset'>): void {
+  private advance(header: EventEnd): void {
     if (header.endOffset > 0) this.offset = Math.max(this.offset, this.fullOffset(header.endOffset));
   }
 
@@ -411,11 +466,4 @@ export class BinlogSource {
     const { file, offset, fileCreatedAt } = this;
     return fileCreatedAt === undefined ? { file, offset } : { file, offset, fileCreatedAt };
   }
-}
-
-/** No more flushes than Redis can be asked for at once. */
-function bounded(tables: readonly ChangedTable[]): readonly TableFlush['table'][] {
-  if (tables.length <= MAX_FLUSHES) return tables;
-  const schemas = [...new Set(tables.map(({ schema }) => schema))];
-  return schemas.length > MAX_FLUSHES ? [undefined] : schemas.map((schema) => ({ schema, table: undefined }));
 }

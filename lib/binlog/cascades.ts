@@ -5,6 +5,7 @@ import { toRegExp } from '../strategy/table-rules';
 import type { ForeignKey } from './cascade-graph';
 import { CascadeGraph, idOf } from './cascade-graph';
 import type { ControlConnection, ServerInfo } from './control-connection';
+import { quoteTable } from './sql-text';
 import type { Watchlist } from './watchlist';
 
 const KEYS = `
@@ -112,7 +113,7 @@ export class Cascades {
 
   /** Without SELECT on a parent MariaDB hides the rules, and no server tells the names of its columns. */
   private async checkParents(keys: readonly ForeignKey[]): Promise<void> {
-    const parents = new Set(keys.map(({ parent }) => `${quote(parent.schema)}.${quote(parent.table)}`));
+    const parents = new Set(keys.map(({ parent }) => quoteTable(parent)));
     for (const parent of parents) {
       try {
         await this.control.query(`SELECT 1 FROM ${parent} LIMIT 0`);
@@ -133,8 +134,4 @@ function describe({ name, child, parent, onDelete, onUpdate }: ForeignKey): stri
       ? 'rules unknown, GRANT REFERENCES shows them'
       : `on delete ${onDelete}, on update ${onUpdate}`.toLowerCase();
   return `${child.schema}.${child.table}.${name} (to ${parent.schema}.${parent.table}, ${rules})`;
-}
-
-function quote(name: string): string {
-  return `\`${name.replace(/`/g, '``')}\``;
 }

@@ -6,6 +6,8 @@ import type { MysqlSourceOptions, PasswordSource } from '../cacheflow.options';
 import { errorKind } from '../errors/change.errors';
 import { untilAborted } from '../support/abort';
 import type { BinlogPosition } from './position';
+import type { SessionOptions } from './session-setup';
+import { QUERY_TIMEOUT_MILLIS, sessionSetup } from './session-setup';
 
 /** What kind of server the source is. */
 export interface ServerInfo {
@@ -19,8 +21,6 @@ export interface ServerInfo {
 
 type SqlRow = Record<string, unknown>;
 
-/** How long any single question to the source may take. */
-const QUERY_TIMEOUT_MILLIS = 10_000;
 const KEEP_ALIVE_DELAY_MILLIS = 10_000;
 
 /**
@@ -43,6 +43,11 @@ export type ValueReading = Pick<
 >;
 
 const EXACT: ValueReading = { supportBigNumbers: true, bigNumberStrings: true };
+
+/** What one connection is for. */
+export interface ConnectionUse extends SessionOptions {
+  readonly reading?: ValueReading;
+}
 
 /** mysql2's options for one connection to the source. */
 async function toConnectionOptions(
@@ -78,19 +83,20 @@ export class ControlConnection {
     });
   }
 
-  /** Connects. Rejects with mysql2's error, or with the signal's reason. */
+  /** Connects, and sets the session up. Rejects with mysql2's error, or with the signal's reason. */
   static async open(
     options: MysqlSourceOptions,
     signal?: AbortSignal,
-    reading: ValueReading = EXACT,
+    { reading = EXACT, ...session }: ConnectionUse = {},
   ): Promise<ControlConnection> {
     const raw = createConnection(await toConnectionOptions(options, reading));
     const connection = new ControlConnection(raw);
     const connected = new Promise<void>((resolve, reject) => {
       raw.connect((error) => (error ? reject(error) : resolve()));
     });
+    const ready = connected.then(() => connection.query(sessionSetup(session)));
     try {
-      await (signal ? untilAborted(connected, signal) : connected);
+      await (signal ? untilAborted(ready, signal) : ready);
       return connection;
     } catch (error) {
       connection.close();

@@ -17,7 +17,7 @@ export type StatementEffect =
   | { readonly kind: 'unknown' };
 
 const NONE: StatementEffect = { kind: 'none' };
-const UNKNOWN: StatementEffect = { kind: 'unknown' };
+export const UNKNOWN: StatementEffect = { kind: 'unknown' };
 
 /** Statements that touch no row, whatever follows their first word. */
 const HARMLESS = new Set(
@@ -35,20 +35,26 @@ const HARMLESS_OBJECTS = new Set(
   ).split(' '),
 );
 
+/** Where a statement was executed. */
+export interface StatementPlace {
+  /** The session's default database. */
+  readonly schema: string;
+  /** The server. */
+  readonly flavor: 'mysql' | 'mariadb';
+}
+
 /**
  * What a statement of a query event does to the rows of tables. It never says too little: what it does not
  * recognise is 'unknown'.
- *
- * @param schema the session's default database
  */
-export function effectOf(statement: string, schema: string): StatementEffect {
+export function effectOf(statement: string, { schema, flavor }: StatementPlace): StatementEffect {
   const readings = statement.includes('\\') ? [true, false] : [true];
   const effects = readings.map((backslashEscapes) => {
-    const tokens = tokenize(statement, backslashEscapes);
+    const tokens = tokenize(statement, { flavor, backslashEscapes });
     return tokens ? read(new Reader(tokens, schema)) : undefined;
   });
   // Only one of the two readings of a backslash need make sense.
-  return merge(effects.filter((effect) => effect !== undefined));
+  return mergeEffects(effects.filter((effect) => effect !== undefined));
 }
 
 /** Whether a statement may have brought in, moved or dropped a foreign key. */
@@ -56,10 +62,16 @@ export function mayChangeForeignKeys(statement: string): boolean {
   return /\b(?:REFERENCES|FOREIGN|CONSTRAINT|RENAME|DROP|REPLACE)\b/i.test(statement);
 }
 
-function merge(effects: readonly StatementEffect[]): StatementEffect {
-  const [first, second] = effects;
+/** The effect of a statement of which nobody can tell in which of several ways it was meant. */
+export function mergeEffects(effects: readonly StatementEffect[]): StatementEffect {
+  const [first, second, ...more] = effects;
   if (!first) return UNKNOWN;
-  if (!second || (first.kind === 'none' && second.kind === 'none')) return first;
+  if (!second) return first;
+  return mergeEffects([mergeTwo(first, second), ...more]);
+}
+
+function mergeTwo(first: StatementEffect, second: StatementEffect): StatementEffect {
+  if (first.kind === 'none' && second.kind === 'none') return first;
   if (first.kind !== 'tables' || second.kind !== 'tables') return UNKNOWN;
   return { ...first, tables: [...first.tables, ...second.tables] };
 }

@@ -9,6 +9,7 @@ export const EventType = {
   EXECUTE_LOAD_QUERY: 18,
   TABLE_MAP: 19,
   INCIDENT: 26,
+  HEARTBEAT: 27,
   GTID: 33,
   ANONYMOUS_GTID: 34,
   XA_PREPARE: 38,
@@ -117,16 +118,5 @@ export function readMariadbGtid(buffer: Buffer, header: EventHeader): MariadbGti
     gtid: `${domain}-${header.serverId}-${number}`,
     standalone: (flags & FL_STANDALONE) !== 0,
     prepared: (flags & FL_PREPARED_XA) !== 0,
-  };
-}
-
-/** Query events: thread 4, time 4, schema length 1, error 2, status length 2, status, schema, 0, statement. */
-export function readQuery(buffer: Buffer, header: EventHeader): { schema: string; statement: string } {
-  const schemaLength = buffer[header.bodyStart + 8] ?? 0;
-  const statusLength = buffer.readUInt16LE(header.bodyStart + 11);
-  const schemaStart = header.bodyStart + 13 + statusLength;
-  return {
-    schema: buffer.toString('utf8', schemaStart, schemaStart + schemaLength),
-    statement: buffer.toString('utf8', schemaStart + schemaLength + 1, header.bodyEnd),
   };
 }

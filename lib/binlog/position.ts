@@ -16,6 +16,16 @@ export interface BinlogPosition {
   readonly fileCreatedAt?: number;
 }
 
+/** An XA transaction that was prepared and neither committed nor rolled back yet, as a checkpoint remembers it. */
+export interface PreparedTransaction {
+  /** Format id, global transaction id and branch qualifier: `1:6762:`, the last two as hexadecimal text. */
+  readonly xid: string;
+  /** Where its rows stand on the server of the checkpoint; absent once another server has taken over. */
+  readonly at?: { readonly file: string; readonly offset: number };
+  /** The tables that it changes, of those that matter; absent where there are many. */
+  readonly tables?: readonly { readonly schema: string; readonly table: string }[];
+}
+
 /** Where a change stands in the binlog: the place of its transaction, and its row in it. */
 export interface ChangePosition {
   readonly file: string;

@@ -12,7 +12,7 @@ import { sleep, untilAborted } from '../support/abort';
 import { Backoff } from '../support/backoff';
 import type { ControlConnection, ServerInfo } from './control-connection';
 import { findGap } from './find-gap';
-import type { BinlogPosition } from './position';
+import type { BinlogPosition, PreparedTransaction } from './position';
 import type { Start } from './start-position';
 import { findStart } from './start-position';
 import { createGtidTracker } from './zongji';
@@ -97,7 +97,7 @@ export class ResumePoint {
     control: ControlConnection,
     server: ServerInfo,
     bootPosition: BinlogPosition | undefined,
-  ): Promise<Start> {
+  ): Promise<Start & { readonly prepared: readonly PreparedTransaction[] }> {
     const { config, position, queue, cache } = this.context;
     const before = position.value;
     const isOther = before?.serverUuid !== undefined && before.serverUuid !== server.identity;
@@ -130,7 +130,12 @@ export class ResumePoint {
     );
     const sameServer = (goesOn?.serverUuid ?? server.identity) === server.identity;
     // Another server has the same transactions in other places.
-    const place = sameServer ? start.position : { ...start.position, file: '', offset: 0 };
+    const prepared = preparedOf(goesOn, sameServer);
+    const place: Checkpoint = {
+      ...start.position,
+      ...(sameServer ? {} : { file: '', offset: 0 }),
+      ...(prepared.length > 0 ? { prepared } : {}),
+    };
     position.start(
       flush === undefined ? place : undefined,
       { serverUuid: server.identity, epoch: epoch.number },
@@ -145,7 +150,7 @@ export class ResumePoint {
     this.rewindsDone = rewinds;
     this.epoch = epoch.number;
     this.lost = undefined;
-    return { ...start, position: place };
+    return { ...start, position: place, prepared };
   }
 
   /** Why all keys have to go before the stream goes on; undefined when they are right. */
@@ -245,4 +250,10 @@ export class ResumePoint {
       await backoff.wait(this.ended);
     }
   }
+}
+
+/** The XA transactions that wait where the stream goes on; another server has them in other places. */
+function preparedOf(known: Checkpoint | undefined, sameServer: boolean): readonly PreparedTransaction[] {
+  const { prepared = [] } = known ?? {};
+  return sameServer ? prepared : prepared.map(({ at: _at, ...rest }) => rest);
 }

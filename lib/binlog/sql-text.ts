@@ -1,6 +1,8 @@
-/** An identifier as SQL text. */
+import { escape, escapeId } from 'mysql2';
+
+/** An identifier as SQL text, for a session as `sessionSetup` makes it. */
 export function quoteName(name: string): string {
-  return `\`${name.replace(/`/g, '``')}\``;
+  return escapeId(name, true);
 }
 
 /** A table's full name as SQL text. */
@@ -8,7 +10,7 @@ export function quoteTable({ schema, table }: { readonly schema: string; readonl
   return `${quoteName(schema)}.${quoteName(table)}`;
 }
 
-/** A text as SQL text, for a session without NO_BACKSLASH_ESCAPES. */
+/** A text as SQL text, for a session as `sessionSetup` makes it: with backslashes. */
 export function quoteText(text: string): string {
-  return `'${text.replace(/[\\']/g, (character) => `\\${character}`)}'`;
+  return escape(text);
 }

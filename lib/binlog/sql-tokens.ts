@@ -6,10 +6,22 @@ export interface SqlToken {
   readonly text: string;
 }
 
+/** How a statement is to be read. */
+export interface Dialect {
+  /** The server that executed it. */
+  readonly flavor: 'mysql' | 'mariadb';
+  /** Whether a backslash in quotes escapes: not under the session's NO_BACKSLASH_ESCAPES. */
+  readonly backslashEscapes: boolean;
+}
+
 const SPACE = /\s+/y;
 const LINE_COMMENT = /(?:#|--(?=\s|$))[^\n]*/y;
-/** Its content is part of the statement: `/*! … *\/`, with a version or without, and MariaDB's `/*M! … *\/`. */
-const EXECUTABLE_COMMENT = /\/\*M?!\d*/y;
+/**
+ * The beginning of a comment whose content is part of the statement, with a version of 5 or 6 digits or without. `/*M!`
+ * is MariaDB's alone; what a server passes over for its version, it writes into its binlog as a plain comment (MySQL
+ * sql/sql_lex.cc, MariaDB sql/sql_lex.cc, lex_one_token).
+ */
+const EXECUTABLE_COMMENT = { mysql: /\/\*!(?:\d{6}(?=\s)|\d{5})?/y, mariadb: /\/\*M?!(?:\d{5,6})?/y };
 const COMMENT = /\/\*[^]*?(?:\*\/|$)/y;
 /** Letters of identifiers and keywords, and numbers; servers take every character beyond ASCII for a letter. */
 const WORD = /[\w$\u0080-\uffff]+/y;
@@ -19,12 +31,13 @@ const ESCAPED = { "'": /'((?:[^'\\]|\\[^]|'')*)'/y, '"': /"((?:[^"\\]|\\[^]|"")*
 const PLAIN = { "'": /'((?:[^']|'')*)'/y, '"': /"((?:[^"]|"")*)"/y };
 
 /**
- * Takes a statement apart. How a backslash in quotes is read depends on the session's NO_BACKSLASH_ESCAPES.
+ * Takes a statement apart.
  *
  * @returns undefined for a statement with quotes that do not end
  */
-export function tokenize(statement: string, backslashEscapes: boolean): SqlToken[] | undefined {
+export function tokenize(statement: string, { flavor, backslashEscapes }: Dialect): SqlToken[] | undefined {
   const quoted = backslashEscapes ? ESCAPED : PLAIN;
+  const executableComment = EXECUTABLE_COMMENT[flavor];
   const tokens: SqlToken[] = [];
   let at = 0;
   const take = (pattern: RegExp): RegExpExecArray | undefined => {
@@ -38,7 +51,7 @@ export function tokenize(statement: string, backslashEscapes: boolean): SqlToken
   let depth = 0;
   while (at < statement.length) {
     if (take(SPACE) || take(LINE_COMMENT)) continue;
-    if (take(EXECUTABLE_COMMENT)) {
+    if (take(executableComment)) {
       depth++;
       continue;
     }

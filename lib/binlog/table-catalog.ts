@@ -9,7 +9,8 @@ import type { TableMap } from './decode/table-map';
 import { parseTableMap, readTableId } from './decode/table-map';
 import { comparePositions } from './position';
 import { WitnessTable } from './witness-table';
-import { loadCharsets, loadTableDefinition } from './table-definition';
+import type { TableDefinition } from './table-definition';
+import { loadCharsets, loadEngines, loadTableDefinition } from './table-definition';
 import type { Watchlist } from './watchlist';
 
 /** A table as its latest table map describes it. */
@@ -39,6 +40,9 @@ export type Projection = (table: TableShape) => ReadonlySet<string> | undefined;
 /** Table ids are never reused while a server runs, so that old ones have to be dropped at some time. */
 const MAX_ENTRIES = 5_000;
 const NO_COLUMNS: ReadonlySet<string> = new Set();
+/** What MariaDB's SEQUENCEs consist of (sql/sql_sequence.cc). */
+const SEQUENCE_COLUMNS =
+  'next_not_cached_value,minimum_value,maximum_value,start_value,increment,cache_size,cycle_option,cycle_count';
 /** MariaDB ends some statements with a row event of no table, which only carries the end-of-statement flag. */
 const NO_TABLE = 0xffffff;
 
@@ -49,6 +53,7 @@ const NO_TABLE = 0xffffff;
 export class TableCatalog {
   private readonly entries = new Map<number, Entry>();
   private charsets: ReadonlyMap<number, string> = new Map();
+  private engines: ReadonlyMap<string, boolean> = new Map();
   /** Foreign keys may have changed since they were read. */
   private cascadesOutdated = false;
 
@@ -64,7 +69,13 @@ export class TableCatalog {
   /** Asks beforehand what every table needs, so that the first change is not held up by it. */
   async warmUp(): Promise<void> {
     this.charsets = await loadCharsets(this.control);
+    this.engines = await loadEngines(this.control);
     await this.cascades?.load();
+  }
+
+  /** The name of a collation's character set; undefined for one that the source does not tell. */
+  charsetOf(collationId: number): string | undefined {
+    return this.charsets.get(collationId);
   }
 
   /** Takes note of a table map. Returns it when its table has to be loaded first. */
@@ -126,16 +137,21 @@ export class TableCatalog {
     return tableId === NO_TABLE ? null : this.entries.get(tableId)?.resolved;
   }
 
-  private resolve(map: TableMap, definition: Awaited<ReturnType<typeof loadTableDefinition>>): CatalogEntry {
+  private resolve(map: TableMap, definition: TableDefinition | undefined): Resolved {
+    if (isSequence(map, definition)) return null;
     const base = {
       schema: map.schema,
       table: map.table,
       cascades: this.watchlist.cascadesOf(map.schema, map.table),
+      transactional: this.engines.get(definition?.engine?.toLowerCase() ?? ''),
       parentOnly: !this.watchlist.isWatched(map.schema, map.table),
     };
     try {
-      const columns = resolveColumns(map, definition && [...definition.columns], (id) =>
-        this.charsets.get(id),
+      const columns = resolveColumns(
+        map,
+        definition && [...definition.columns],
+        (id) => this.charsets.get(id),
+        definition?.hidden,
       );
       const primaryKey =
         map.primaryKey?.map((index) => columns[index]?.name ?? '') ?? definition?.primaryKey ?? [];
@@ -181,6 +197,12 @@ export class TableCatalog {
     }
     this.entries.set(tableId, entry);
   }
+}
+
+/** Sequences are no tables, whatever pattern they match. One that is gone by now is told by its columns. */
+function isSequence(map: TableMap, definition: TableDefinition | undefined): boolean {
+  if (definition) return definition.isSequence;
+  return map.columns.map((column) => column.name).join() === SEQUENCE_COLUMNS;
 }
 
 /** The referenced columns by their names in the table; none where one of them is not there (it was renamed). */

@@ -2,6 +2,9 @@ import type { TableName, TableShape } from '../pipeline/stream';
 import type { ControlConnection } from './control-connection';
 import type { ColumnDefinition } from './decode/column';
 import { isJsonCheck } from './decode/column';
+import type { HiddenColumns } from './decode/hidden-columns';
+
+type SqlRow = Record<string, unknown>;
 
 /** What the source says of a table now, which may differ from what it was when a change was written. */
 export interface TableDefinition {
@@ -10,17 +13,21 @@ export interface TableDefinition {
   readonly primaryKey: readonly string[];
   /** The storage engine, e.g. `InnoDB`. */
   readonly engine: string | undefined;
+  /** MariaDB: a SEQUENCE, whose state is kept like a row and logged like one. */
+  readonly isSequence: boolean;
+  /** What the binlog may hold of each row beside these columns. */
+  readonly hidden: HiddenColumns | undefined;
 }
 
 const COLUMNS = `
   SELECT COLUMN_NAME AS name, DATA_TYPE AS dataType, COLUMN_TYPE AS columnType, CHARACTER_SET_NAME AS charset,
          NUMERIC_SCALE AS numericScale, EXTRA AS extra
     FROM INFORMATION_SCHEMA.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? ORDER BY ORDINAL_POSITION`;
-const PRIMARY_KEY = `
-  SELECT COLUMN_NAME AS name FROM INFORMATION_SCHEMA.STATISTICS
-   WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? AND INDEX_NAME = 'PRIMARY' ORDER BY SEQ_IN_INDEX`;
-const ENGINE =
-  'SELECT ENGINE AS engine FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?';
+const UNIQUE_INDEXES = `
+  SELECT INDEX_NAME AS indexName, COLUMN_NAME AS name, INDEX_TYPE AS type FROM INFORMATION_SCHEMA.STATISTICS
+   WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? AND NON_UNIQUE = 0 ORDER BY SEQ_IN_INDEX`;
+const KIND =
+  'SELECT ENGINE AS engine, TABLE_TYPE AS type FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?';
 /** MariaDB's JSON is a text column with a check. */
 const COLUMN_CHECKS = `
   SELECT CHECK_CLAUSE AS clause FROM INFORMATION_SCHEMA.CHECK_CONSTRAINTS
@@ -33,11 +40,11 @@ export async function loadTableDefinition(
   schema: string,
   table: string,
 ): Promise<TableDefinition | undefined> {
-  const [columns, primaryKey, checks, tables] = await Promise.all([
+  const [columns, unique, checks, tables] = await Promise.all([
     control.query(COLUMNS, [schema, table]),
-    control.query(PRIMARY_KEY, [schema, table]),
+    control.query(UNIQUE_INDEXES, [schema, table]),
     flavor === 'mariadb' ? control.query(COLUMN_CHECKS, [schema, table]) : [],
-    control.query(ENGINE, [schema, table]),
+    control.query(KIND, [schema, table]),
   ]);
   if (columns.length === 0) return undefined;
   const definitions = columns.map((row): ColumnDefinition => {
@@ -56,11 +63,22 @@ export async function loadTableDefinition(
     };
   });
   const invisible = definitions.filter((column) => column.invisible).map((column) => column.name);
-  const keyColumns = primaryKey.map((row) => String(row['name']));
+  const keyColumns = unique.filter((row) => row['indexName'] === 'PRIMARY').map((row) => String(row['name']));
   return {
     columns: definitions,
     primaryKey: keyColumns.some((name) => invisible.includes(name)) ? [] : keyColumns,
     engine: tables[0]?.['engine'] === undefined ? undefined : String(tables[0]['engine']),
+    isSequence: tables[0]?.['type'] === 'SEQUENCE',
+    hidden: flavor === 'mariadb' ? hiddenColumns(tables[0], unique) : undefined,
+  };
+}
+
+/** In memory an index is a hash of its own, without a column. */
+function hiddenColumns(table: SqlRow | undefined, unique: readonly SqlRow[]): HiddenColumns {
+  const hashes = unique.filter((row) => row['type'] === 'HASH').map((row) => row['indexName']);
+  return {
+    versioned: table?.['type'] === 'SYSTEM VERSIONED',
+    hashes: table?.['engine'] === 'MEMORY' ? 0 : new Set(hashes).size,
   };
 }
 
@@ -81,6 +99,14 @@ export async function isUnique(
 export function shapeOf({ schema, table }: TableName, { columns, primaryKey }: TableDefinition): TableShape {
   const visible = columns.filter((column) => !column.invisible).map((column) => column.name);
   return { schema, table, columns: visible, primaryKey };
+}
+
+/** Whether engines take back what is rolled back, by their names in lower case. */
+export async function loadEngines(control: ControlConnection): Promise<ReadonlyMap<string, boolean>> {
+  const rows = await control.query(
+    'SELECT ENGINE AS engine, TRANSACTIONS AS transactions FROM INFORMATION_SCHEMA.ENGINES WHERE TRANSACTIONS IS NOT NULL',
+  );
+  return new Map(rows.map((row) => [String(row['engine']).toLowerCase(), row['transactions'] === 'YES']));
 }
 
 /** Character set names by collation id, as the server numbers them. */

@@ -242,11 +242,12 @@ export class Tail {
       cascades,
     );
     await catalog.warmUp();
-    const source: BinlogSource = new BinlogSource(
+    const source: BinlogSource = new BinlogSource({
       control,
+      server,
       catalog,
       watchlist,
-      {
+      sink: {
         piece: (piece) => {
           backoff.reset();
           this.resumePoint.wasRead();
@@ -256,10 +257,11 @@ export class Tail {
         broken: (error) => this.breakStream?.(error),
         note: (message) => errors.info(message),
       },
-      start.position,
+      start: start.position,
+      prepared: start.prepared,
       // Nothing but a changed row tells when a transaction without a MySQL GTID can be read.
-      (gtid) => !config.barrier && (server.flavor === 'mariadb' || gtid === undefined),
-    );
+      needsWitness: (gtid) => !config.barrier && (server.flavor === 'mariadb' || gtid === undefined),
+    });
     this.ended.throwIfAborted();
     this.source = source;
     if (this.userGate.isClosed) source.hold('user');

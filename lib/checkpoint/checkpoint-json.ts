@@ -1,3 +1,5 @@
+import type { PreparedTransaction } from '../binlog/position';
+import type { TableName } from '../pipeline/stream';
 import type { Checkpoint } from './checkpoint.store';
 
 /** Reads a stored checkpoint. Throws when it is none: going on from a guess could skip changes. */
@@ -9,7 +11,7 @@ export function checkpointFromJson(text: string | null): Checkpoint | null {
   } catch {
     value = undefined;
   }
-  const { file, offset, gtidSet, fileCreatedAt, serverUuid, epoch } = (value ?? {}) as Record<
+  const { file, offset, gtidSet, fileCreatedAt, serverUuid, epoch, prepared } = (value ?? {}) as Record<
     string,
     unknown
   >;
@@ -23,5 +25,21 @@ export function checkpointFromJson(text: string | null): Checkpoint | null {
     ...(typeof fileCreatedAt === 'number' ? { fileCreatedAt } : {}),
     ...(typeof serverUuid === 'string' ? { serverUuid } : {}),
     ...(typeof epoch === 'number' ? { epoch } : {}),
+    ...(Array.isArray(prepared) ? { prepared: prepared.flatMap(preparedFromJson) } : {}),
   };
+}
+
+/** One that cannot be read is left out: its XA COMMIT will be one of a transaction that nobody knows. */
+function preparedFromJson(value: unknown): PreparedTransaction[] {
+  const { xid, at, tables } = (value ?? {}) as Record<string, unknown>;
+  if (typeof xid !== 'string') return [];
+  const { file, offset } = (at ?? {}) as Record<string, unknown>;
+  const isPlaced = typeof file === 'string' && typeof offset === 'number';
+  const isListed = Array.isArray(tables) && tables.every(isTableName);
+  return [{ xid, ...(isPlaced ? { at: { file, offset } } : {}), ...(isListed ? { tables } : {}) }];
+}
+
+function isTableName(value: unknown): value is TableName {
+  const { schema, table } = (value ?? {}) as Record<string, unknown>;
+  return typeof schema === 'string' && typeof table === 'string';
 }

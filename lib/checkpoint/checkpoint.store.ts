@@ -1,4 +1,4 @@
-import type { BinlogPosition } from '../binlog/position';
+import type { BinlogPosition, PreparedTransaction } from '../binlog/position';
 
 /** How far everything was applied, as it is stored. */
 export interface Checkpoint extends BinlogPosition {
@@ -6,6 +6,8 @@ export interface Checkpoint extends BinlogPosition {
   readonly serverUuid?: string;
   /** Grows whenever positions begin anew: with another server, or after a RESET. */
   readonly epoch?: number;
+  /** The XA transactions that were prepared by then and neither committed nor rolled back; absent without any. */
+  readonly prepared?: readonly PreparedTransaction[];
 }
 
 /** Keeps a checkpoint; implement it to keep it somewhere of your own. */

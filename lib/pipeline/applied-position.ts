@@ -1,4 +1,4 @@
-import type { BinlogPosition } from '../binlog/position';
+import type { BinlogPosition, PreparedTransaction } from '../binlog/position';
 import { comparePositions } from '../binlog/position';
 import type { GtidTracker } from '../binlog/zongji';
 import type { Checkpoint } from '../checkpoint/checkpoint.store';
@@ -58,8 +58,8 @@ export class AppliedPosition {
     this.gtids?.add(gtid);
   }
 
-  /** A batch was applied, whose last whole transaction ends at `end`. */
-  moveTo(end: BinlogPosition): Checkpoint {
+  /** A batch was applied, whose last whole transaction ends at `end`, where these XA transactions are prepared. */
+  moveTo(end: BinlogPosition, prepared?: readonly PreparedTransaction[]): Checkpoint {
     // A resume by GTID reads the file from its start, though it delivers only what is new.
     const place = this.hasReached(end) && this.current && this.sameServer ? this.current : end;
     this.current = {
@@ -67,6 +67,7 @@ export class AppliedPosition {
       offset: place.offset,
       ...(place.fileCreatedAt === undefined ? {} : { fileCreatedAt: place.fileCreatedAt }),
       ...(this.gtids ? { gtidSet: this.gtids.toString() } : {}),
+      ...(prepared ? { prepared } : {}),
       ...this.origin,
     };
     this.wake();

@@ -59,7 +59,8 @@ async function untilWitnessed(
     const undecided = witness.action === 'update' && witness.before.length === 0;
     if (!undecided && performance.now() - start < LOCK_AFTER_MILLIS) return false;
     if (await isFree(session, witness)) return true;
-    return session.server.flavor === 'mariadb' && (await committed(session, mark)) === 'yes';
+    if (session.server.flavor !== 'mariadb' || mark.apart) return false;
+    return (await committed(session, mark)) === 'yes';
   }, signal);
 }
 

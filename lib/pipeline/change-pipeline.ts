@@ -94,11 +94,12 @@ export class ChangePipeline {
   /** The position after the last whole transaction of the batch; undefined when none ends in it. */
   private advance(batch: readonly TransactionPiece[]): Checkpoint | undefined {
     let end: BinlogPosition | undefined;
+    let prepared: TransactionPiece['prepared'];
     for (const piece of batch) {
       if (!piece.end) continue;
-      end = piece.end;
+      ({ end, prepared } = piece);
       if (piece.gtid !== undefined) this.position.addGtid(piece.gtid);
     }
-    return end && this.position.moveTo(end);
+    return end && this.position.moveTo(end, prepared);
   }
 }

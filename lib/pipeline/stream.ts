@@ -1,4 +1,4 @@
-import type { BinlogPosition, ChangePosition } from '../binlog/position';
+import type { BinlogPosition, ChangePosition, PreparedTransaction } from '../binlog/position';
 import type { ChangeAction, Row } from '../events/change-event';
 
 export interface TableName {
@@ -23,6 +23,11 @@ export interface TableShape extends TableName {
   readonly cascades?: readonly Cascade[];
   /** Several rows may have one default key, because their `id` is not unique. */
   readonly sharesKeys?: boolean;
+  /**
+   * Whether ROLLBACK takes back what was done to its rows, by its engine; undefined where the engine is not known (the
+   * table is gone).
+   */
+  readonly transactional?: boolean | undefined;
   /** Nobody watches the table: its rows are read, as far as needed, for its cascades. */
   readonly parentOnly?: boolean;
 }
@@ -83,6 +88,8 @@ export interface CommitMark {
   /** A place within the transaction or at its end: no other transaction ends between its start and here. */
   readonly file: string;
   readonly offset: number;
+  /** It is committed apart from the binlog, whose position says nothing of when it can be read: XA COMMIT. */
+  readonly apart?: boolean;
   /** Undefined where it was not taken: GTIDs serve, or no changed row is fit. */
   readonly witness: (() => WitnessRow | undefined) | undefined;
 }
@@ -96,6 +103,8 @@ export interface TransactionPiece {
   readonly end: BinlogPosition | undefined;
   /** Set together with `end`. */
   readonly gtid: string | undefined;
+  /** The XA transactions that are prepared at that position; undefined without any. */
+  readonly prepared?: readonly PreparedTransaction[] | undefined;
   /** Set on every piece with items, also on those that come before the transaction's end. */
   readonly mark?: CommitMark | undefined;
 }

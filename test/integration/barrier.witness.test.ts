@@ -35,6 +35,7 @@ async function witnessesOf(stage: Stage, table: string, ...statements: string[])
       parseTableMap(map.buffer, map.start, map.end),
       [...definition.columns],
       (id) => charsets.get(id),
+      definition.hidden,
     );
     const shape = {
       schema: 'shop',

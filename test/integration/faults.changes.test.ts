@@ -291,38 +291,6 @@ describeEachSql(
       }
     });
 
-    it('are found when a prepared XA transaction commits, and not taken for changes before that', async () => {
-      await stage.sql.query("REPLACE INTO shop.users VALUES (1, 'a')");
-      const app = await stage.app({ tables: [{ ...USERS, strategy: 'write-through' }, MAILS, tables[2]!] });
-      const prepare = (name: string) => [
-        "XA START 'x'",
-        `UPDATE shop.users SET name = '${name}' WHERE id = 1`,
-        "XA END 'x'",
-        "XA PREPARE 'x'",
-      ];
-      await stage.cache('shop:users:1');
-      await session(stage, ...prepare('prepared'));
-      await app.cacheflow.caughtUp();
-      expect(await stage.redis.get('shop:users:1')).toBe('cached');
-      expect(app.events).toEqual([]);
-      await expectFlush(app, ["XA COMMIT 'x'"], /An XA transaction was finished/);
-
-      await session(stage, ...prepare('never'), "XA ROLLBACK 'x'");
-      await app.cacheflow.caughtUp();
-      expect(await stage.redis.get('shop:users:1')).toBeNull();
-      expect(app.events.filter(({ after }) => after?.['id'] === 1)).toEqual([]);
-    });
-
-    it('or do so, as an XA transaction of one phase may, leave nothing stale either', async () => {
-      const app = await stage.app({ tables });
-      await stage.cache('shop:users:1');
-      const change = 'REPLACE INTO shop.users VALUES (1, UUID())';
-      await session(stage, "XA START 'y'", change, "XA END 'y'", "XA COMMIT 'y' ONE PHASE");
-      await app.cacheflow.caughtUp();
-      expect(await stage.redis.get('shop:users:1')).toBeNull();
-      await goesOn(stage, app);
-    });
-
     if (stage.kind === 'mysql') {
       it('are found when a session compresses its transactions', async () => {
         const app = await stage.app({ tables });

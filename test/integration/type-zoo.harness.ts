@@ -1,10 +1,6 @@
 import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
-import {
-  type Column,
-  type ColumnDefinition,
-  isJsonCheck,
-  resolveColumns,
-} from '../../lib/binlog/decode/column';
+import { ControlConnection } from '../../lib/binlog/control-connection';
+import { type Column, resolveColumns } from '../../lib/binlog/decode/column';
 import {
   isRowsEvent,
   type Row,
@@ -13,6 +9,7 @@ import {
   type ValueOptions,
 } from '../../lib/binlog/decode/rows-decoder';
 import { parseTableMap, readTableId, type TableMap } from '../../lib/binlog/decode/table-map';
+import { loadTableDefinition, type TableDefinition } from '../../lib/binlog/table-definition';
 import { binlogPosition, type RawEvent, readBinlog } from '../support/raw-binlog';
 import type { SqlServer } from '../support/servers';
 
@@ -168,8 +165,13 @@ export class Zoo {
       .map((event) => parseTableMap(event.buffer, event.start, event.end));
     const map = maps.find((candidate) => candidate.table === name);
     if (!map) throw new Error(`No row event of ${name}`);
-    const definitions = await loadDefinitions(this.server, name);
-    const columns = resolveColumns(map, definitions, (id) => this.charsets.get(id));
+    const definition = await loadDefinition(this.server, name);
+    const columns = resolveColumns(
+      map,
+      [...definition.columns],
+      (id) => this.charsets.get(id),
+      definition.hidden,
+    );
     const own = events.filter(
       (event) => isRowsEvent(event.type) && readTableId(event.buffer, event.start) === map.tableId,
     );
@@ -211,29 +213,13 @@ async function loadCharsets(server: SqlServer): Promise<Map<number, string>> {
   return new Map(rows.map((row) => [Number(row.id), row.charset]));
 }
 
-async function loadDefinitions(server: SqlServer, table: string): Promise<ColumnDefinition[]> {
-  const rows = await server.query<Record<string, string | number | null>>(
-    `SELECT COLUMN_NAME AS name, DATA_TYPE AS dataType, COLUMN_TYPE AS columnType, CHARACTER_SET_NAME AS charset,
-            NUMERIC_SCALE AS numericScale, EXTRA AS extra
-       FROM INFORMATION_SCHEMA.COLUMNS WHERE TABLE_SCHEMA = 'zoo' AND TABLE_NAME = ? ORDER BY ORDINAL_POSITION`,
-    [table],
-  );
-  const checks =
-    server.kind === 'mysql'
-      ? []
-      : await server.query<{ clause: string }>(
-          `SELECT CHECK_CLAUSE AS clause FROM INFORMATION_SCHEMA.CHECK_CONSTRAINTS
-            WHERE CONSTRAINT_SCHEMA = 'zoo' AND TABLE_NAME = ? AND LEVEL = 'Column'`,
-          [table],
-        );
-  return rows.map((row) => ({
-    name: String(row['name']),
-    dataType: String(row['dataType']).toLowerCase(),
-    columnType: String(row['columnType']),
-    charset: row['charset'] === null ? null : String(row['charset']),
-    numericScale: row['numericScale'] === null ? null : Number(row['numericScale']),
-    generated: /(VIRTUAL|STORED) GENERATED/.test(String(row['extra'])),
-    invisible: /INVISIBLE/.test(String(row['extra'])),
-    json: checks.some(({ clause }) => isJsonCheck(clause, String(row['name']))),
-  }));
+async function loadDefinition(server: SqlServer, table: string): Promise<TableDefinition> {
+  const control = await ControlConnection.open(server.connectionOptions());
+  try {
+    const definition = await loadTableDefinition(control, server.kind, 'zoo', table);
+    if (!definition) throw new Error(`There is no table ${table}`);
+    return definition;
+  } finally {
+    control.close();
+  }
 }

@@ -1,6 +1,7 @@
 import { ColumnType, columnTypeName } from './column-type';
 import { enumLabels } from './enum-labels';
-import { hiddenNames, isHiddenName } from './hidden-columns';
+import type { HiddenColumns } from './hidden-columns';
+import { hiddenNames, hiddenPlaces } from './hidden-columns';
 import type { ColumnMap, TableMap } from './table-map';
 
 /**
@@ -85,22 +86,26 @@ export function isJsonCheck(checkClause: string, column: string): boolean {
  * @param definitions in the order of the table's columns
  * @param charsetOf character set by collation id, as the server numbers them. Without it (or for an unknown id)
  *   the definition's character set counts, then utf8mb4.
+ * @param hidden what MariaDB may have added to the table; undefined on MySQL, which adds nothing
  * @throws SchemaDriftError when names have to come from definitions that do not fit
  */
 export function resolveColumns(
   map: TableMap,
   definitions: readonly ColumnDefinition[] | undefined,
   charsetOf: (collationId: number) => string | undefined = () => undefined,
+  hidden?: HiddenColumns,
 ): Column[] {
-  const matched = map.hasNames ? matchByName(map, definitions) : matchByPosition(map, definitions ?? []);
+  const matched = map.hasNames
+    ? matchByName(map, definitions, hidden)
+    : matchByPosition(map, definitions ?? [], hidden);
   return map.columns.map((column, index) => {
-    const { name, definition, hidden } = matched[index]!;
+    const { name, definition, isHidden } = matched[index]!;
     return {
       index,
       name,
       map: column,
       unsigned: column.unsigned ?? (definition ? /\bunsigned\b/i.test(definition.columnType) : false),
-      invisible: column.invisible ?? definition?.invisible ?? hidden,
+      invisible: column.invisible ?? definition?.invisible ?? isHidden,
       generated: definition?.generated ?? false,
       charset: charsetOfColumn(column, definition, charsetOf),
       labels: column.values ?? (definition ? enumLabels(definition.columnType) : []),
@@ -116,23 +121,32 @@ interface Match {
   name: string;
   definition: ColumnDefinition | undefined;
   /** Whether the server keeps the column for itself. */
-  hidden: boolean;
+  isHidden: boolean;
 }
 
-function matchByName(map: TableMap, definitions: readonly ColumnDefinition[] | undefined): Match[] {
+function matchByName(
+  map: TableMap,
+  definitions: readonly ColumnDefinition[] | undefined,
+  hidden: HiddenColumns | undefined,
+): Match[] {
   const byName = new Map(definitions?.map((definition) => [definition.name, definition]));
-  return map.columns.map((column) => {
+  const places = hidden && hiddenPlaces(map.columns, (name) => byName.has(name));
+  return map.columns.map((column, index) => {
     const name = column.name!;
     const namesake = byName.get(name);
     const definition = namesake && isOfFamily(column, namesake) ? namesake : undefined;
-    const hidden = definitions !== undefined && namesake === undefined && isHiddenName(name);
-    return { name, definition, hidden };
+    return { name, definition, isHidden: places?.has(index) ?? false };
   });
 }
 
-function matchByPosition(map: TableMap, definitions: readonly ColumnDefinition[]): Match[] {
+function matchByPosition(
+  map: TableMap,
+  definitions: readonly ColumnDefinition[],
+  hidden: HiddenColumns = { versioned: false, hashes: 0 },
+): Match[] {
   const { columns, schema, table } = map;
-  const surplus = definitions.length === 0 ? undefined : hiddenNames(columns.slice(definitions.length));
+  const surplus =
+    definitions.length === 0 ? undefined : hiddenNames(columns.slice(definitions.length), hidden);
   if (surplus === undefined || definitions.length > columns.length) {
     throw new SchemaDriftError(
       schema,
@@ -142,7 +156,7 @@ function matchByPosition(map: TableMap, definitions: readonly ColumnDefinition[]
   }
   const described = definitions.map((definition, i): Match => {
     const column = columns[i]!;
-    if (isOfFamily(column, definition)) return { name: definition.name, definition, hidden: false };
+    if (isOfFamily(column, definition)) return { name: definition.name, definition, isHidden: false };
     throw new SchemaDriftError(
       schema,
       table,
@@ -150,7 +164,7 @@ function matchByPosition(map: TableMap, definitions: readonly ColumnDefinition[]
         `definition (${definition.name})`,
     );
   });
-  return [...described, ...surplus.map((name) => ({ name, definition: undefined, hidden: true }))];
+  return [...described, ...surplus.map((name) => ({ name, definition: undefined, isHidden: true }))];
 }
 
 /** The DATA_TYPEs that a type code may have. A code that is not here fits everything. */

@@ -3,7 +3,7 @@ import { effectOf, mayChangeForeignKeys } from '../../../lib/binlog/ddl';
 
 /** `kind`, or the tables as `db.table` (`db.*` for a database). */
 function told(statement: string): string | string[] {
-  const effect = effectOf(statement, 'd');
+  const effect = effectOf(statement, { schema: 'd', flavor: 'mariadb' });
   if (effect.kind !== 'tables') return effect.kind;
   return effect.tables.map(({ schema, table }) => `${schema}.${table ?? '*'}`);
 }

@@ -1,0 +1,77 @@
+import type { Xid } from './xid';
+import { xidOfStatement } from './xid';
+
+/** A statement that begins, ends or parts a group of events. The servers write most of them themselves. */
+export type GroupStatement =
+  | { readonly kind: 'begin' | 'commit' | 'rollback' | 'xa-end' }
+  | { readonly kind: 'savepoint' | 'rollback-to'; readonly name: string }
+  /** Without an xid it is written in a form that is not known. */
+  | { readonly kind: 'xa-start' | 'xa-commit' | 'xa-rollback'; readonly xid: Xid | undefined };
+
+const BEGIN: GroupStatement = { kind: 'begin' };
+const COMMIT: GroupStatement = { kind: 'commit' };
+const ROLLBACK: GroupStatement = { kind: 'rollback' };
+const XA_END: GroupStatement = { kind: 'xa-end' };
+
+/** Old servers write down what the user typed. */
+const ROLLS_BACK = /^ROLLBACK(?:\s+WORK)?\s*;?$/i;
+const COMMITS = /^COMMIT(?:\s+WORK)?\s*;?$/i;
+const SAVEPOINT = /^SAVEPOINT\s+([^]+)$/i;
+const ROLLBACK_TO = /^ROLLBACK\s+(?:WORK\s+)?TO\s+(?:SAVEPOINT\s+)?([^]+)$/i;
+const XA = /^XA\s+(START|BEGIN|END|COMMIT|ROLLBACK)\b/i;
+
+/** Undefined for a statement of any other kind. */
+export function readGroupStatement(statement: string): GroupStatement | undefined {
+  switch (statement) {
+    case 'BEGIN':
+      return BEGIN;
+    case 'COMMIT':
+      return COMMIT;
+    case 'ROLLBACK':
+      return ROLLBACK;
+  }
+  switch (statement.charAt(0).toUpperCase()) {
+    case 'B':
+      return /^BEGIN(?:\s+WORK)?\s*;?$/i.test(statement) ? BEGIN : undefined;
+    case 'C':
+      return COMMITS.test(statement) ? COMMIT : undefined;
+    case 'R': {
+      if (ROLLS_BACK.test(statement)) return ROLLBACK;
+      const name = ROLLBACK_TO.exec(statement)?.[1];
+      return name === undefined ? undefined : { kind: 'rollback-to', name: unquote(name) };
+    }
+    case 'S': {
+      const name = SAVEPOINT.exec(statement)?.[1];
+      return name === undefined ? undefined : { kind: 'savepoint', name: unquote(name) };
+    }
+    case 'X':
+      return readXa(statement);
+    default:
+      return undefined;
+  }
+}
+
+function readXa(statement: string): GroupStatement | undefined {
+  const verb = XA.exec(statement)?.[1]?.toUpperCase();
+  switch (verb) {
+    case 'END':
+      return XA_END;
+    case 'START':
+    case 'BEGIN':
+      return { kind: 'xa-start', xid: xidOfStatement(statement) };
+    case 'COMMIT':
+      return { kind: 'xa-commit', xid: xidOfStatement(statement) };
+    case 'ROLLBACK':
+      return { kind: 'xa-rollback', xid: xidOfStatement(statement) };
+    default:
+      return undefined;
+  }
+}
+
+/** In backticks, or in double quotes under ANSI_QUOTES. */
+function unquote(name: string): string {
+  const text = name.trim().replace(/;$/, '');
+  const quote = text.charAt(0);
+  if ((quote !== '`' && quote !== '"') || text.length < 2 || !text.endsWith(quote)) return text;
+  return text.slice(1, -1).replaceAll(quote + quote, quote);
+}
