@@ -15,12 +15,13 @@ import type { GroupFate } from './group-fate';
 import { ASSUMED_COMMITTED } from './group-fate';
 import { readGroupStatement } from './group-statement';
 import type { BinlogPosition, PreparedTransaction } from './position';
-import { formatPosition } from './position';
+import { MAX_DUMP_OFFSET, comparePositions, formatPosition } from './position';
 import type { Prepared } from './prepared-transactions';
 import { PreparedTransactions, XaRows } from './prepared-transactions';
 import type { LoggedStatement } from './query-event';
 import { readQuery } from './query-event';
 import { GroupUnreadableError, lookAhead, readGroup } from './read-group';
+import { OtherServerError } from './source-faults';
 import { StatementReader } from './statement-reader';
 import { StreamFlushes } from './stream-flushes';
 import type { StreamSink } from './stream-sink';
@@ -28,7 +29,7 @@ import type { TableCatalog } from './table-catalog';
 import { TransactionAssembler } from './transaction-assembler';
 import type { Watchlist } from './watchlist';
 import { readXaPrepare } from './xid';
-import type { BinlogEvent, ReplicationSession, SessionOptions } from './zongji';
+import type { BinlogEvent, GtidTracker, ReplicationSession, SessionOptions } from './zongji';
 import { openReplicationSession } from './zongji';
 
 /** What a source reads with, and from where. */
@@ -54,8 +55,6 @@ type HoldReason = 'queue' | 'question' | 'group' | 'user';
 /** What tells where an event ends. */
 type EventEnd = Pick<EventHeader, 'endOffset' | 'size'>;
 
-/** The dump command takes an offset of 32 bits. */
-const MAX_DUMP_OFFSET = 2 ** 32 - 1;
 const XA_LOST = 'An XA transaction was committed whose rows can no longer be read';
 
 /** One replication connection: turns its packets into transactions. A broken one is replaced, never mended. */
@@ -84,6 +83,9 @@ export class BinlogSource {
   /** Of the event in hand. */
   private header!: EventHeader;
   private closed = false;
+  private isIdentified = false;
+  private awaited:
+    { readonly place: { file: string; offset: number }; readonly gtids: GtidTracker } | undefined;
   private readonly closing = new AbortController();
   private lastEventAt = Date.now();
 
@@ -151,6 +153,12 @@ export class BinlogSource {
     if (!this.holds.delete(reason) || this.holds.size > 0 || this.closed) return;
     this.lastEventAt = Date.now();
     this.session?.resume();
+  }
+
+  /** For a stream that does not know its GTIDs: all that stand before a place, where it may not have come to yet. */
+  expectGtids(place: { file: string; offset: number }, gtids: GtidTracker): void {
+    this.awaited = { place, gtids };
+    if (!this.transaction.isOpen && comparePositions(this.readUpTo, place) === 0) this.finish();
   }
 
   close(): void {
@@ -235,6 +243,7 @@ export class BinlogSource {
         this.commit(header);
         return true;
       case EventType.ROTATE:
+        this.identify(header);
         this.dropUnfinished();
         ({ file: this.file, offset: this.offset } = readRotate(buffer, start, end));
         this.fileCreatedAt = undefined;
@@ -267,6 +276,12 @@ export class BinlogSource {
     this.transaction.begin(start, gtid);
     this.isBlind = false;
     this.advance(header);
+  }
+
+  /** The first event is made up by the server itself: connections that are made apart may lead to two servers. */
+  private identify({ serverId }: EventHeader): void {
+    if (!this.isIdentified && serverId !== this.parts.server.serverId) throw new OtherServerError();
+    this.isIdentified = true;
   }
 
   /** A server that is killed while it writes a group leaves the beginning of it, which never happened. */
@@ -439,7 +454,11 @@ export class BinlogSource {
   private commit(header: EventEnd): void {
     this.advance(header);
     this.xa = undefined;
-    this.transaction.end(this.reached, this.prepared.list);
+    this.finish();
+  }
+
+  private finish(): void {
+    this.transaction.end(this.reached, { prepared: this.prepared.list, gtids: this.takeGtids() });
   }
 
   /** An event that belongs to no transaction moves the position only. */
@@ -447,8 +466,16 @@ export class BinlogSource {
     const before = this.offset;
     this.advance(header);
     if (!this.transaction.isOpen && this.offset !== before) {
-      this.transaction.end(this.reached, this.prepared.list);
+      this.finish();
     }
+  }
+
+  private takeGtids(): GtidTracker | undefined {
+    const { awaited } = this;
+    const order = awaited ? comparePositions(this.readUpTo, awaited.place) : -1;
+    if (!awaited || order < 0) return undefined;
+    this.awaited = undefined;
+    return order === 0 ? awaited.gtids : undefined;
   }
 
   private advance(header: EventEnd): void {

@@ -15,6 +15,8 @@ export interface ServerInfo {
   readonly version: string;
   /** Tells the server from others: MySQL's `server_uuid`, MariaDB's `server_id`, which a topology has once. */
   readonly identity: string;
+  /** Its `server_id`. */
+  readonly serverId: number;
   /** Whether a tail can resume by GTID set: MySQL with gtid_mode=ON, MariaDB always. */
   readonly gtid: boolean;
 }
@@ -141,6 +143,7 @@ export class ControlConnection {
       flavor,
       version,
       identity: variables.get('server_uuid') ?? `server-id-${variables.get('server_id')}`,
+      serverId: Number(variables.get('server_id')),
       gtid: flavor === 'mariadb' || variables.get('gtid_mode') === 'ON',
     };
   }
@@ -158,6 +161,15 @@ export class ControlConnection {
   async currentPlace(): Promise<BinlogPosition> {
     const { file, offset } = await this.binlogStatus();
     return { file, offset };
+  }
+
+  /** What binlog-do-db and binlog-ignore-db name, with commas between. Needs REPLICATION CLIENT. */
+  async binlogFilters(): Promise<{ doDb: string; ignoreDb: string }> {
+    const [status] = await this.showBinlogStatus();
+    return {
+      doDb: String(status?.['Binlog_Do_DB'] ?? ''),
+      ignoreDb: String(status?.['Binlog_Ignore_DB'] ?? ''),
+    };
   }
 
   private async binlogStatus(): Promise<{ file: string; offset: number; executed: string }> {

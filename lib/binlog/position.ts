@@ -26,6 +26,9 @@ export interface PreparedTransaction {
   readonly tables?: readonly { readonly schema: string; readonly table: string }[];
 }
 
+/** The furthest place that can be asked for: the dump command has an offset of 32 bits. */
+export const MAX_DUMP_OFFSET = 2 ** 32 - 1;
+
 /** Where a change stands in the binlog: the place of its transaction, and its row in it. */
 export interface ChangePosition {
   readonly file: string;

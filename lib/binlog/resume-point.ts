@@ -64,6 +64,7 @@ export class ResumePoint {
   /** The epoch of what was read last. */
   private epoch = 0;
   private firstStart = false;
+  private refusedByGtid = false;
 
   constructor(
     private readonly context: ResumeContext,
@@ -80,6 +81,13 @@ export class ResumePoint {
   /** Something was read from where the latest connection went on. */
   wasRead(): void {
     this.firstStart = false;
+    this.refusedByGtid = false;
+  }
+
+  /** The source serves nobody by GTID set: the next connection goes on by file and offset, if they are known. */
+  refused(reason: string): void {
+    if (this.refusedByGtid || !this.context.position.value?.file) this.missed(reason);
+    this.refusedByGtid = true;
   }
 
   /** Changes were missed: the next connection begins with a flush. */

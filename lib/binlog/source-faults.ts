@@ -6,12 +6,20 @@ import { sqlErrorCode } from './control-connection';
 /** ER_MASTER_FATAL_ERROR_READING_BINLOG: what the source answers when it cannot stream. */
 const FATAL_READING_BINLOG = 1236;
 
-export type SourceFault = 'unreachable' | 'server-id' | 'position-lost' | 'denied';
+/** `no-gtids`: the source serves nobody by GTID set, because it has or had transactions without one (gtid_mode). */
+export type SourceFault = 'unreachable' | 'server-id' | 'position-lost' | 'no-gtids' | 'denied';
 
 /** The source's own position is before one that was read from it already. */
 export class BinlogResetError extends Error {
   constructor() {
     super('its binlog began anew (RESET)');
+  }
+}
+
+/** The address leads to another server than a moment ago, where a file and an offset mean nothing. */
+export class OtherServerError extends Error {
+  constructor() {
+    super('the address leads to another server now');
   }
 }
 
@@ -22,6 +30,7 @@ export function classifySourceError(error: unknown): SourceFault {
   const { errno, message } = (error ?? {}) as { errno?: unknown; message?: unknown };
   const text = typeof message === 'string' ? message : '';
   if (/same server_uuid|same server_id|same server id/i.test(text)) return 'server-id';
+  if (/AUTO_POSITION/i.test(text)) return 'no-gtids';
   // Something in the settings, and not in the position.
   if (errno === FATAL_READING_BINLOG && !/checksum/i.test(text)) return 'position-lost';
   return /^ER_(ACCESS_DENIED|DBACCESS_DENIED|SPECIFIC_ACCESS_DENIED|NOT_SUPPORTED_AUTH_MODE|HOST_NOT_PRIVILEGED)/.test(

@@ -1,6 +1,8 @@
 import type { StartAt } from '../cacheflow.options';
+import type { Checkpoint } from '../checkpoint/checkpoint.store';
 import type { ControlConnection, ServerInfo } from './control-connection';
 import type { BinlogPosition } from './position';
+import { MAX_DUMP_OFFSET } from './position';
 import type { SessionStart } from './zongji';
 
 /** Where a session starts, and the position that this is. */
@@ -10,23 +12,28 @@ export interface Start {
 }
 
 /**
- * Where to begin: at the position that is known, else where `startAt` says. By GTID set where the position and
- * the server have one, because that survives a failover to another server; else by file and offset.
+ * Where to begin: at the position that is known, else where `startAt` says. By file and offset on the MySQL server to
+ * which they belong, because they count transactions without a GTID as well and stay right when GTIDs are switched on
+ * or off; else by GTID set where the position and the server have one, because that survives a failover.
  */
 export async function findStart(
   control: ControlConnection,
   server: ServerInfo,
-  known: BinlogPosition | undefined,
+  known: Checkpoint | undefined,
   startAt: StartAt,
 ): Promise<Start> {
   const position = known ?? (await firstPosition(control, server, startAt));
-  return {
-    position,
-    session:
-      position.gtidSet !== undefined && server.gtid
-        ? { gtidSet: position.gtidSet }
-        : { file: position.file, offset: position.offset },
-  };
+  const { file, offset, gtidSet } = position;
+  const byGtid = gtidSet !== undefined && server.gtid && !(known && (await isThere(control, server, known)));
+  return { position, session: byGtid ? { gtidSet } : { file, offset } };
+}
+
+/** Whether a place is one of this MySQL server, and can be asked for. */
+async function isThere(control: ControlConnection, server: ServerInfo, place: Checkpoint): Promise<boolean> {
+  if (server.flavor !== 'mysql' || place.serverUuid !== server.identity) return false;
+  if (place.offset > MAX_DUMP_OFFSET) return false;
+  const file = (await control.binlogFiles()).find((each) => each.file === place.file);
+  return file !== undefined && file.size >= place.offset;
 }
 
 async function firstPosition(

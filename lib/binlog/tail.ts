@@ -30,6 +30,7 @@ import { TableCatalog } from './table-catalog';
 import { loadTableDefinition, shapeOf } from './table-definition';
 import type { TailState } from './tail-status';
 import { Watchlist } from './watchlist';
+import { createGtidTracker } from './zongji';
 
 /** What a tail works with. */
 export interface TailContext extends ResumeContext {
@@ -294,6 +295,7 @@ export class Tail {
       const read = source.readUpTo;
       this.sourcePosition = await control.currentPlace();
       if (comparePositions(this.sourcePosition, read) < 0) throw new BinlogResetError();
+      if (position.value && position.value.gtidSet === undefined) await this.findGtids(source, control);
       const warning = retention.warning(this.context.lagMillis());
       if (warning) errors.warn(warning);
       if (position.hasReached(this.sourcePosition)) this.behindSince = undefined;
@@ -305,6 +307,15 @@ export class Tail {
         );
       }
     }
+  }
+
+  /** GTIDs may have been switched on since: with them a failover is survived. */
+  private async findGtids(source: BinlogSource, control: ControlConnection): Promise<void> {
+    if (this.server?.flavor !== 'mysql') return;
+    const server = await control.serverInfo();
+    if (!server.gtid) return;
+    const { gtidSet, ...place } = await control.currentPosition(server);
+    if (gtidSet !== undefined) source.expectGtids(place, await createGtidTracker('mysql', gtidSet));
   }
 
   private async preflightOnce(control: ControlConnection, server: ServerInfo): Promise<void> {
@@ -343,6 +354,9 @@ export class Tail {
           `The source cannot begin at the start position (${messageOf(error)}): correct \`startAt\``,
           { cause: error },
         );
+      case 'no-gtids':
+        this.resumePoint.refused(`the source says: ${messageOf(error)}`);
+        break;
       case 'denied':
       case 'unreachable':
     }

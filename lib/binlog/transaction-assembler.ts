@@ -1,6 +1,6 @@
 import type { CommitMark, StreamItem, TransactionPiece } from '../pipeline/stream';
 import type { GroupFate } from './group-fate';
-import type { BinlogPosition, PreparedTransaction } from './position';
+import type { BinlogPosition } from './position';
 import { Savepoints } from './savepoints';
 
 /** A transaction's rows are handed on in pieces of about this size, so that a huge one never stands in memory. */
@@ -9,6 +9,9 @@ const PIECE_BYTES = 1024 * 1024;
 /** So much is held back until the end of the transaction says whether it came true. */
 const HELD_ROWS = 4_000;
 const HELD_BYTES = 4 * 1024 * 1024;
+
+/** What is known of the place where a transaction ends. */
+type Reached = Pick<TransactionPiece, 'prepared' | 'gtids'>;
 
 /** How far a transaction had come. */
 interface Progress {
@@ -148,9 +151,9 @@ export class TransactionAssembler {
   }
 
   /** The transaction, or a single event outside of any, is over. */
-  end(position: BinlogPosition, prepared?: readonly PreparedTransaction[]): void {
+  end(position: BinlogPosition, reached?: Reached): void {
     while (this.items.length > PIECE_ROWS) this.hand(undefined);
-    this.hand(position, prepared);
+    this.hand(position, reached);
     this.open = false;
     this.explicit = false;
     this.currentGtid = undefined;
@@ -204,7 +207,7 @@ export class TransactionAssembler {
     return { file, offset, gtid, witness, apart };
   }
 
-  private hand(end: BinlogPosition | undefined, prepared?: readonly PreparedTransaction[]): void {
+  private hand(end: BinlogPosition | undefined, reached?: Reached): void {
     const isAll = end !== undefined || this.items.length <= PIECE_ROWS;
     const items = isAll ? this.items : this.items.slice(0, PIECE_ROWS);
     const bytes = isAll ? this.bytes : Math.round((this.bytes * items.length) / this.items.length);
@@ -217,7 +220,8 @@ export class TransactionAssembler {
       end,
       gtid: end && this.currentGtid,
       mark: items.length === 0 ? undefined : this.mark(end),
-      prepared,
+      prepared: reached?.prepared,
+      gtids: reached?.gtids,
     });
   }
 }

@@ -54,6 +54,11 @@ export class AppliedPosition {
     this.wake();
   }
 
+  /** All that stand before the position that is moved to next, which were not known so far. */
+  useGtids(gtids: GtidTracker): void {
+    this.gtids ??= gtids;
+  }
+
   addGtid(gtid: string): void {
     this.gtids?.add(gtid);
   }

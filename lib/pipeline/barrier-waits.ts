@@ -1,4 +1,5 @@
 import { sqlErrorCode } from '../binlog/control-connection';
+import { sleep } from '../support/abort';
 import { untilRowsVisible } from './barrier-rows';
 import type { BarrierSession } from './barrier-session';
 import type { ReplicaTarget, SourceTarget } from './barrier-target';
@@ -34,13 +35,33 @@ export async function untilReplicaShows(
   await untilApplied(session, target.last, signal);
 }
 
+/** How often is looked whether a transaction is executed, where nobody can wait for it. */
+const POLL_MILLIS = 2;
+
 /** As `untilExecuted`, for all transactions up to this one: rejects when their order in the binlog does not count. */
 async function untilCommitted(session: BarrierSession, gtid: string, signal: AbortSignal): Promise<void> {
   const sql =
     'SELECT WAIT_FOR_EXECUTED_GTID_SET(?, ?) AS left_over, @@GLOBAL.binlog_order_commits AS is_ordered';
-  const { is_ordered: isOrdered } = await untilZero(session, sql, [gtid], signal);
+  // A server that no longer has GTIDs (gtid_mode) refuses to wait for one.
+  const { is_ordered: isOrdered } = session.server.gtid
+    ? await untilZero(session, sql, [gtid], signal)
+    : await untilCounted(session, gtid, signal);
   if (Number(isOrdered) === 1) return;
   throw new Error('it makes transactions readable out of order: SET GLOBAL binlog_order_commits = ON');
+}
+
+async function untilCounted(
+  { control }: BarrierSession,
+  gtid: string,
+  signal: AbortSignal,
+): Promise<Record<string, unknown>> {
+  const sql =
+    'SELECT GTID_SUBSET(?, @@GLOBAL.gtid_executed) AS is_executed, @@GLOBAL.binlog_order_commits AS is_ordered';
+  for (;;) {
+    const [row] = await control.query(sql, [gtid]);
+    if (row && Number(row['is_executed']) === 1) return row;
+    await sleep(POLL_MILLIS, signal);
+  }
 }
 
 /** MySQL with GTIDs: a transaction's GTID counts as executed once the engine has committed it. */

@@ -98,6 +98,7 @@ export class ChangePipeline {
     for (const piece of batch) {
       if (!piece.end) continue;
       ({ end, prepared } = piece);
+      if (piece.gtids) this.position.useGtids(piece.gtids);
       if (piece.gtid !== undefined) this.position.addGtid(piece.gtid);
     }
     return end && this.position.moveTo(end, prepared);

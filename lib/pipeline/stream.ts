@@ -1,4 +1,5 @@
 import type { BinlogPosition, ChangePosition, PreparedTransaction } from '../binlog/position';
+import type { GtidTracker } from '../binlog/zongji';
 import type { ChangeAction, Row } from '../events/change-event';
 
 export interface TableName {
@@ -105,6 +106,8 @@ export interface TransactionPiece {
   readonly gtid: string | undefined;
   /** The XA transactions that are prepared at that position; undefined without any. */
   readonly prepared?: readonly PreparedTransaction[] | undefined;
+  /** All GTIDs before that position, for a stream that has not known them so far. */
+  readonly gtids?: GtidTracker | undefined;
   /** Set on every piece with items, also on those that come before the transaction's end. */
   readonly mark?: CommitMark | undefined;
 }
