@@ -106,7 +106,7 @@ export class FateScan {
     let at = 0;
     const isUndone = (rowEvent: number): boolean => {
       if ((undone[at - 1]?.[1] ?? 0) > rowEvent) at = 0;
-      while (at < undone.length && undone[at]![1] <= rowEvent) at++;
+      while ((undone[at]?.[1] ?? Infinity) <= rowEvent) at++;
       return rowEvent >= (undone[at]?.[0] ?? Infinity);
     };
     return { end, xid, isUndone, unclearBefore };
