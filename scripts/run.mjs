@@ -37,6 +37,10 @@ const commands = {
     await buildRunTree();
     return exec(process.execPath, ['.build/bench/races/index.js', ...args]);
   },
+  async 'bench:xa'(args) {
+    await buildRunTree();
+    return exec(process.execPath, ['.build/bench/xa/index.js', ...args]);
+  },
   async chaos(args) {
     await buildRunTree();
     return exec(process.execPath, ['.build/test/consistency/chaos/index.js', ...args]);

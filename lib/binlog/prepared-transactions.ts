@@ -25,7 +25,7 @@ const MAX_BYTES = 1024 * 1024;
 /** Of all. */
 const MAX_BYTES_ALL = 16 * 1024 * 1024;
 /** Beyond it the oldest are forgotten: they are mostly those that nobody will ever finish. */
-const MAX_TRANSACTIONS = 256;
+const MAX_TRANSACTIONS = 1_000;
 const MAX_TABLES = 16;
 
 /** The rows of an XA transaction while they are read. */

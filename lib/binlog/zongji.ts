@@ -42,14 +42,15 @@ interface Packet {
   readonly end: number;
   isEOF(): boolean;
   isError(): boolean;
+  asError(encoding: string): Error;
+  /** mysql2 uses one packet for all that come. */
+  clone(): Packet;
 }
 /** zongji's replication connection: mysql2's, with the parts that its types leave out. */
 interface RawConnection {
   readonly stream: Socket;
   query(sql: string, callback?: (error: Error | null) => void): void;
   addCommand(command: BinlogCommand): unknown;
-  pause(): void;
-  resume(): void;
 }
 
 export interface SessionOptions {
@@ -116,7 +117,7 @@ export async function openReplicationSession(
       reject(options.signal?.reason as Error);
     });
     zongji.on('error', (error: Error) => {
-      if (ready) return fail(error);
+      if (ready) return tap.onBroken(error);
       close();
       reject(error);
     });
@@ -129,8 +130,8 @@ export async function openReplicationSession(
         useChecksum: (checksum) => {
           internals.useChecksum = checksum;
         },
-        pause: () => closed || connection.pause(),
-        resume: () => closed || connection.resume(),
+        pause: () => closed || tap.pause(),
+        resume: () => closed || tap.resume(),
         close,
       });
     });
@@ -145,7 +146,8 @@ export async function openReplicationSession(
     connection.query("SET @master_binlog_checksum = 'CRC32', @source_binlog_checksum = 'CRC32'");
     // A paused socket must not make the source hang up: by default it waits a minute for us to read.
     connection.query('SET SESSION net_write_timeout = 3600');
-    tapBinlogCommand(connection, listener, () => closed, fail);
+    const tap = new PacketTap(connection, listener, () => closed, fail);
+    tap.attach();
   });
 }
 
@@ -153,36 +155,77 @@ function toZongjiStart(start: SessionStart): { filename?: string; position?: num
   return 'gtidSet' in start ? { gtidSet: start.gtidSet } : { filename: start.file, position: start.offset };
 }
 
-/** Puts the listener between mysql2's packets and zongji's parser. */
-function tapBinlogCommand(
-  connection: RawConnection,
-  listener: SessionListener,
-  isClosed: () => boolean,
-  fail: (error: Error) => void,
-): void {
-  const addCommand = connection.addCommand.bind(connection);
-  connection.addCommand = (command: BinlogCommand): unknown => {
-    if (command.constructor.name !== 'Binlog') return addCommand(command);
-    const execute = command.execute.bind(command);
-    command.execute = (packet, target) => {
-      if (isClosed()) return false;
-      const streaming = command.next !== null && packet !== undefined;
-      if (!streaming || packet.isError()) return execute(packet, target);
-      if (packet.isEOF()) {
-        fail(new Error('The source ended the binlog stream'));
+/**
+ * Stands between mysql2's packets and zongji's parser. It holds packets back by itself: mysql2 throws away those that
+ * wait when the connection breaks meanwhile, and with them what the server said last.
+ */
+class PacketTap {
+  private paused = false;
+  /** What had arrived when the socket was paused. */
+  private readonly waiting: Packet[] = [];
+  /** What broke the connection while packets waited. */
+  private broken: Error | undefined;
+  private parse: ((packet: Packet) => boolean) | undefined;
+
+  constructor(
+    private readonly connection: RawConnection,
+    private readonly listener: SessionListener,
+    private readonly isClosed: () => boolean,
+    private readonly fail: (error: Error) => void,
+  ) {}
+
+  /** To be called before zongji adds its command. */
+  attach(): void {
+    const { connection } = this;
+    const addCommand = connection.addCommand.bind(connection);
+    connection.addCommand = (command: BinlogCommand): unknown => {
+      if (command.constructor.name !== 'Binlog') return addCommand(command);
+      const execute = command.execute.bind(command);
+      command.execute = (packet, target) => {
+        if (this.isClosed()) return false;
+        if (command.next === null || packet === undefined) return execute(packet, target);
+        this.parse ??= (each) => execute(each, target);
+        if (this.paused) this.waiting.push(packet.clone());
+        else this.take(packet);
         return false;
-      }
-      try {
-        // One byte (always 0) stands before the event.
-        if (listener.onEvent(packet.buffer, packet.offset + 1, packet.end)) return false;
-      } catch (error) {
-        fail(error instanceof Error ? error : new Error(String(error)));
-        return false;
-      }
-      return execute(packet, target);
+      };
+      return addCommand(command);
     };
-    return addCommand(command);
-  };
+  }
+
+  pause(): void {
+    this.paused = true;
+    this.connection.stream.pause();
+  }
+
+  resume(): void {
+    this.paused = false;
+    for (;;) {
+      if (this.paused || this.isClosed()) return;
+      const packet = this.waiting.shift();
+      if (!packet) break;
+      this.take(packet);
+    }
+    if (this.broken) this.fail(this.broken);
+    else this.connection.stream.resume();
+  }
+
+  /** The connection is gone. */
+  onBroken(error: Error): void {
+    if (this.waiting.length === 0) this.fail(error);
+    else this.broken ??= error;
+  }
+
+  private take(packet: Packet): void {
+    if (packet.isError()) return this.fail(packet.asError('utf8'));
+    if (packet.isEOF()) return this.fail(new Error('The source ended the binlog stream'));
+    try {
+      // One byte (always 0) stands before the event.
+      if (!this.listener.onEvent(packet.buffer, packet.offset + 1, packet.end)) this.parse?.(packet);
+    } catch (error) {
+      this.fail(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
 }
 
 /** The transactions that were applied; grows as the stream goes on. */

@@ -5,6 +5,7 @@ import { createConnection } from 'mysql2/promise';
 import { expect, it, onTestFinished } from 'vitest';
 import type { ChangeEvent, TableOptions } from '../../lib';
 import type { TestApp } from '../support/app';
+import { codesOf } from '../support/app';
 import type { Stage } from '../support/each-sql';
 import { describeEachSql } from '../support/each-sql';
 import { binlogPosition, readBinlog } from '../support/raw-binlog';
@@ -372,30 +373,51 @@ describeEachSql('what was rolled back', { schema: SCHEMA }, (stage) => {
 });
 
 describeEachSql('a binlog file that ends inside a transaction', { schema: SCHEMA }, (stage) => {
-  it.each(['before its end', 'after its first row'])('%s gives out none of its rows', async (cut) => {
+  /** A file that was cut, and one after it; resolves with where the first one begins. */
+  async function cutFile(
+    before: 'the end' | 'the second row' | 'a half event',
+  ): Promise<{ file: string; offset: number }> {
     await reset(stage);
     await stage.sql.query('FLUSH BINARY LOGS');
     const connection = await connect(stage);
-    const start = await binlogPosition(connection);
+    const { file, position } = await binlogPosition(connection);
     await connection.query('INSERT INTO aside VALUES (50, 1)');
     await connection.query('BEGIN');
     await connection.query('UPDATE t SET v = 1 WHERE id = 1');
     await connection.query('UPDATE t SET v = 2 WHERE id = 2');
     await connection.query('COMMIT');
-    const events = await readBinlog(stage.sql.connectionOptions(), start);
+    const events = await readBinlog(stage.sql.connectionOptions(), { file, position });
     const ends = events.map(({ buffer }) => buffer.readUInt32LE(13));
     await connection.query('FLUSH BINARY LOGS');
     await connection.query('INSERT INTO aside VALUES (51, 1)');
     await connection.query('UPDATE t SET v = 3 WHERE id = 3');
     // The last event is the commit; before it come the rows and the table map of the second change.
-    const length = ends.at(cut === 'before its end' ? -2 : -4);
+    const length = {
+      'the end': ends.at(-2),
+      'the second row': ends.at(-4),
+      'a half event': (ends.at(-2) ?? 0) - 10,
+    };
     await stage.sql.kill();
-    await truncate(join(stage.sql.dataDir, start.file), length);
+    await truncate(join(stage.sql.dataDir, file), length[before]);
     await stage.sql.start();
-    const app = await stage.app({ tables, startAt: { file: start.file, offset: start.position } });
+    return { file, offset: position };
+  }
+
+  it.each(['the end', 'the second row'] as const)('before %s gives out none of its rows', async (before) => {
+    const startAt = await cutFile(before);
+    const app = await stage.app({ tables, startAt });
     expect(app.events.map(told)).toEqual(['insert aside 50=1', 'insert aside 51=1', 'update t 3=3']);
     expect(await stage.redis.keys('shop:t:*')).toEqual(['shop:t:3']);
     expect(app.log.join('\n')).toMatch(/The transaction at binlog\.\d+:\d+ never ended/);
     expect(app.errors).toEqual([]);
+  });
+
+  it('in the middle of an event costs all keys, and is told', async () => {
+    const startAt = await cutFile('a half event');
+    await stage.cache('shop:aside:1', 'shop:t:1');
+    const app = await stage.app({ tables, startAt });
+    expect(codesOf(app)).toEqual(['CACHEFLOW_POSITION_LOST']);
+    expect(app.events.map(told)).toEqual(['insert aside 50=1']);
+    expect(await stage.redis.mget('shop:aside:1', 'shop:t:1')).toEqual([null, null]);
   });
 });
