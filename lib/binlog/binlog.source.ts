@@ -40,6 +40,8 @@ export interface SourceParts {
   readonly watchlist: Watchlist;
   readonly sink: StreamSink;
   readonly start: { readonly file: string; readonly offset: number };
+  /** Whether it is asked for by file and offset, which mean something else on another server. */
+  readonly isByFile: boolean;
   /** The XA transactions that are prepared there. */
   readonly prepared: readonly PreparedTransaction[];
   /** Whether a transaction with this GTID needs a row that shows when it can be read. */
@@ -280,7 +282,8 @@ export class BinlogSource {
 
   /** The first event is made up by the server itself: connections that are made apart may lead to two servers. */
   private identify({ serverId }: EventHeader): void {
-    if (!this.isIdentified && serverId !== this.parts.server.serverId) throw new OtherServerError();
+    const { isByFile, server } = this.parts;
+    if (isByFile && !this.isIdentified && serverId !== server.serverId) throw new OtherServerError();
     this.isIdentified = true;
   }
 

@@ -65,6 +65,7 @@ export class ResumePoint {
   private epoch = 0;
   private firstStart = false;
   private refusedByGtid = false;
+  private avoidsFile = false;
 
   constructor(
     private readonly context: ResumeContext,
@@ -82,6 +83,12 @@ export class ResumePoint {
   wasRead(): void {
     this.firstStart = false;
     this.refusedByGtid = false;
+    this.avoidsFile = false;
+  }
+
+  /** The place in a file was about to be read from another server: a GTID set, if there is one, means the same on both. */
+  metOtherServer(): void {
+    this.avoidsFile = true;
   }
 
   /** The source serves nobody by GTID set: the next connection goes on by file and offset, if they are known. */
@@ -134,7 +141,7 @@ export class ResumePoint {
       control,
       server,
       goesOn ?? (this.lost === undefined && config.startAt === 'latest' ? bootPosition : undefined),
-      this.lost === undefined ? config.startAt : 'latest',
+      { startAt: this.lost === undefined ? config.startAt : 'latest', byFile: !this.avoidsFile },
     );
     const sameServer = (goesOn?.serverUuid ?? server.identity) === server.identity;
     // Another server has the same transactions in other places.

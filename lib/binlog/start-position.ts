@@ -15,16 +15,19 @@ export interface Start {
  * Where to begin: at the position that is known, else where `startAt` says. By file and offset on the MySQL server to
  * which they belong, because they count transactions without a GTID as well and stay right when GTIDs are switched on
  * or off; else by GTID set where the position and the server have one, because that survives a failover.
+ *
+ * @param byFile false: by GTID set wherever that is possible
  */
 export async function findStart(
   control: ControlConnection,
   server: ServerInfo,
   known: Checkpoint | undefined,
-  startAt: StartAt,
+  { startAt, byFile }: { readonly startAt: StartAt; readonly byFile: boolean },
 ): Promise<Start> {
   const position = known ?? (await firstPosition(control, server, startAt));
   const { file, offset, gtidSet } = position;
-  const byGtid = gtidSet !== undefined && server.gtid && !(known && (await isThere(control, server, known)));
+  const isThis = byFile && known !== undefined && (await isThere(control, server, known));
+  const byGtid = gtidSet !== undefined && server.gtid && !isThis;
   return { position, session: byGtid ? { gtidSet } : { file, offset } };
 }
 

@@ -25,7 +25,7 @@ import { generateServerId } from './server-id';
 import type { ResumeContext } from './resume-point';
 import { ResumePoint } from './resume-point';
 import { RetentionWatch } from './retention-watch';
-import { BinlogResetError, accessFault, classifySourceError } from './source-faults';
+import { BinlogResetError, OtherServerError, accessFault, classifySourceError } from './source-faults';
 import { TableCatalog } from './table-catalog';
 import { loadTableDefinition, shapeOf } from './table-definition';
 import type { TailState } from './tail-status';
@@ -259,6 +259,7 @@ export class Tail {
         note: (message) => errors.info(message),
       },
       start: start.position,
+      isByFile: 'file' in start.session,
       prepared: start.prepared,
       // Nothing but a changed row tells when a transaction without a MySQL GTID can be read.
       needsWitness: (gtid) => !config.barrier && (server.flavor === 'mariadb' || gtid === undefined),
@@ -330,6 +331,7 @@ export class Tail {
 
   /** Says what an error means, and prepares for the next attempt; undefined where that has something to say. */
   private judge(error: unknown): CacheflowError | undefined {
+    if (error instanceof OtherServerError) this.resumePoint.metOtherServer();
     // It was reported when it was found.
     if (error instanceof RedisRewoundError) return undefined;
     if (error instanceof CacheflowError) return error;

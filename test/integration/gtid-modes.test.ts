@@ -1,0 +1,177 @@
+import { expect, it } from 'vitest';
+import type { TableOptions } from '../../lib';
+import type { TestApp } from '../support/app';
+import { codesOf } from '../support/app';
+import type { Stage } from '../support/each-sql';
+import { describeOneSql } from '../support/one-sql';
+import { waitFor } from '../support/wait-for';
+
+// GTIDs are switched off and on again under the tail (MySQL's own procedure): nothing is lost, and nothing is flushed.
+
+const SCHEMA = `
+  CREATE DATABASE shop;
+  CREATE TABLE shop.t (id INT PRIMARY KEY AUTO_INCREMENT, v INT);
+  CREATE TABLE shop.other (id INT PRIMARY KEY, v INT);`;
+const tables: TableOptions[] = [
+  { db: 'shop', table: 't', strategy: 'write-through' },
+  { db: 'shop', table: 'other' },
+];
+const options = { tables, onPositionLost: 'fail', reconnect: { minMillis: 10, maxMillis: 100 } } as const;
+
+/** The steps that the manual wants, in order. */
+const OFF = ['gtid_mode = ON_PERMISSIVE', 'gtid_mode = OFF_PERMISSIVE', 'gtid_mode = OFF'];
+const ON = [
+  'gtid_mode = OFF_PERMISSIVE',
+  'enforce_gtid_consistency = ON',
+  'gtid_mode = ON_PERMISSIVE',
+  'gtid_mode = ON',
+];
+
+async function set(stage: Stage, ...steps: readonly string[]): Promise<void> {
+  for (const step of steps) await stage.sql.query(`SET GLOBAL ${step}`);
+}
+
+/**
+ * The next step. As MySQL's manual has it, the last one is only done when nobody has anything to read any more that was
+ * written in the other mode: the server would not send it.
+ */
+async function switched(stage: Stage, app: TestApp, step: string): Promise<void> {
+  if (/= O(N|FF)$/.test(step)) await app.cacheflow.caughtUp();
+  await set(stage, step);
+}
+
+async function insert(stage: Stage, count = 1): Promise<void> {
+  for (let row = 0; row < count; row++) await stage.sql.query('INSERT INTO shop.t (v) VALUES (1)');
+}
+
+/** What came, in order, from each app; each row once in a run that nothing broke. */
+function idsOf(...apps: readonly TestApp[]): unknown[] {
+  return apps.flatMap(({ events }) => events.map(({ after }) => after?.['id']));
+}
+
+async function allIds(stage: Stage): Promise<unknown[]> {
+  return (await stage.sql.query('SELECT id FROM shop.t ORDER BY id')).map((row) => row['id']);
+}
+
+/** That every row came and is written, and that nothing was flushed. */
+async function expectAll(stage: Stage, apps: readonly TestApp[]): Promise<void> {
+  await apps.at(-1)?.cacheflow.caughtUp({ timeoutMillis: 30_000 });
+  const ids = await allIds(stage);
+  expect([...new Set(idsOf(...apps))]).toEqual(ids);
+  expect(await stage.redis.exists(...ids.map((id) => `shop:t:${String(id)}`))).toBe(ids.length);
+  expect(await stage.redis.get('shop:other:1')).toBe('cached');
+  const codes = apps.flatMap(({ errors }) => errors.map(({ code }) => code));
+  expect(codes.filter((code) => code !== 'CACHEFLOW_SOURCE_UNAVAILABLE')).toEqual([]);
+}
+
+describeOneSql('mysql', 'gtid_mode', { schema: SCHEMA }, (stage) => {
+  async function begin(...before: readonly string[]): Promise<TestApp> {
+    await stage.sql.query('TRUNCATE shop.t');
+    const [row] = await stage.sql.query<{ mode: string }>('SELECT @@GLOBAL.gtid_mode AS mode');
+    const done = ON.findIndex((step) => step.endsWith(` ${row?.mode}`));
+    await set(stage, ...ON.slice(done + 1), ...before);
+    const app = await stage.app(options);
+    await stage.cache('shop:other:1');
+    return app;
+  }
+
+  it('may be switched off and on again step by step, with changes between', async () => {
+    const app = await begin();
+    await insert(stage, 3);
+    for (const step of [...OFF, ...ON]) {
+      await switched(stage, app, step);
+      await insert(stage, 2);
+    }
+    await expectAll(stage, [app]);
+    expect(idsOf(app).length).toBe(17);
+  });
+
+  it('may be switched with the connections of the tail cut at each step', async () => {
+    const app = await begin();
+    for (const step of [...OFF, ...ON]) {
+      await switched(stage, app, step);
+      await insert(stage);
+      const { reconnects } = app.cacheflow.status().counters;
+      const threads = await stage.sql.query<{ Id: number; Command: string }>('SHOW PROCESSLIST');
+      for (const { Id: id, Command: command } of threads) {
+        if (command.startsWith('Binlog Dump')) await stage.sql.query(`KILL ${id}`);
+      }
+      await waitFor(() => app.cacheflow.status().counters.reconnects > reconnects, { message: step });
+      await insert(stage);
+    }
+    await expectAll(stage, [app]);
+  });
+
+  it('may be switched while the app is away', async () => {
+    const apps = [await begin()];
+    await insert(stage, 2);
+    const [toOff, off, toOn, on] = [OFF.slice(0, 2), OFF.slice(2), ON.slice(0, 3), ON.slice(3)];
+    for (const steps of [toOff, off, toOn, on, toOff, ['gtid_mode = ON_PERMISSIVE'], on]) {
+      await apps.at(-1)?.cacheflow.caughtUp();
+      await apps.at(-1)?.close();
+      await insert(stage);
+      for (const step of steps) {
+        await set(stage, step);
+        await insert(stage);
+      }
+      apps.push(await stage.app(options));
+    }
+    await expectAll(stage, apps);
+    expect(idsOf(...apps).length).toBe((await allIds(stage)).length);
+  });
+
+  it('is told where MySQL no longer sends what was written without GTIDs', async () => {
+    const app = await begin(...OFF);
+    await app.close();
+    await insert(stage, 3);
+    await set(stage, ...ON);
+    await insert(stage);
+    const later = await stage.app({ tables });
+    expect(codesOf(later)).toEqual(['CACHEFLOW_POSITION_LOST']);
+    expect(later.errors[0]?.message).toMatch(/Cannot replicate anonymous transaction/);
+    expect(await stage.redis.get('shop:other:1')).toBeNull();
+    await insert(stage);
+    await later.cacheflow.caughtUp();
+    expect(idsOf(later)).toEqual((await allIds(stage)).slice(-1));
+  });
+
+  it('may be off before what was read with GTIDs is applied', async () => {
+    const app = await begin();
+    stage.redisServer.pause();
+    try {
+      await insert(stage);
+      const waiting = (rows: number): boolean => app.cacheflow.status().queuedRows >= rows;
+      await waitFor(() => waiting(1), { message: 'the first batch' });
+      await insert(stage, 5);
+      await waitFor(() => waiting(6), { message: 'what waits behind it' });
+      await set(stage, ...OFF);
+      await insert(stage, 5);
+    } finally {
+      stage.redisServer.resume();
+    }
+    await expectAll(stage, [app]);
+  });
+
+  it(
+    'may come on under a tail that began without, which then knows its GTIDs',
+    { timeout: 60_000 },
+    async () => {
+      const app = await begin(...OFF);
+      await insert(stage, 2);
+      await app.cacheflow.caughtUp();
+      expect(app.cacheflow.status().position?.gtidSet).toBeUndefined();
+      await set(stage, ...ON);
+      await insert(stage, 3);
+      await waitFor(() => app.cacheflow.status().position?.gtidSet, {
+        message: 'the GTID set',
+        timeoutMillis: 20_000,
+      });
+      await insert(stage, 2);
+      await expectAll(stage, [app]);
+      const [row] = await stage.sql.query<{ executed: string }>('SELECT @@GLOBAL.gtid_executed AS executed');
+      expect(app.cacheflow.status().position?.gtidSet?.replace(/\s/g, '')).toBe(
+        row?.executed.replace(/\s/g, ''),
+      );
+    },
+  );
+});

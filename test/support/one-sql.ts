@@ -1,0 +1,38 @@
+import { afterAll, afterEach, beforeAll, describe } from 'vitest';
+import { connectRedis, Stage } from './each-sql';
+import type { SqlServerOptions } from './servers';
+import { startMariadb, startMysql, startRedis } from './servers';
+
+export interface OneSqlOptions {
+  /** Further arguments of the SQL server. */
+  readonly sql?: SqlServerOptions;
+  /** Statements to run once, as root. */
+  readonly schema?: string;
+}
+
+/** As `describeEachSql`, for what only one of the servers has. Redis is emptied after each test. */
+export function describeOneSql(
+  kind: 'mysql' | 'mariadb',
+  title: string,
+  options: OneSqlOptions,
+  body: (stage: Stage) => void,
+): void {
+  describe(title, () => {
+    const stage = new Stage(kind);
+    beforeAll(async () => {
+      const start = kind === 'mysql' ? startMysql : startMariadb;
+      [stage.sql, stage.redisServer] = await Promise.all([start(options.sql), startRedis()]);
+      stage.redis = connectRedis(stage.redisServer);
+      if (options.schema) await stage.sql.query(options.schema);
+    });
+    afterEach(async () => {
+      await stage.closeApps();
+      await stage.redis.flushall();
+    });
+    afterAll(async () => {
+      stage.redis?.disconnect();
+      await Promise.all([stage.sql?.dispose(), stage.redisServer?.dispose()]);
+    });
+    body(stage);
+  });
+}
