@@ -12,10 +12,13 @@ export interface Dialect {
   readonly flavor: 'mysql' | 'mariadb';
   /** Whether a backslash in quotes escapes: not under the session's NO_BACKSLASH_ESCAPES. */
   readonly backslashEscapes: boolean;
+  /** Whether nobody can tell if a no-break space is a letter, as in UTF-8, or white space, as in latin1. */
+  readonly unclearBlanks: boolean;
 }
 
-const SPACE = /\s+/y;
-const LINE_COMMENT = /(?:#|--(?=\s|$))[^\n]*/y;
+/** What servers take for white space in every character set. */
+const SPACE = /[\t-\r ]+/y;
+const LINE_COMMENT = /(?:#|--(?=[\0- \x7f]|$))[^\n]*/y;
 /**
  * The beginning of a comment whose content is part of the statement, with a version of 5 or 6 digits or without. `/*M!`
  * is MariaDB's alone; what a server passes over for its version, it writes into its binlog as a plain comment (MySQL
@@ -33,11 +36,11 @@ const PLAIN = { "'": /'((?:[^']|'')*)'/y, '"': /"((?:[^"]|"")*)"/y };
 /**
  * Takes a statement apart.
  *
- * @returns undefined for a statement with quotes that do not end
+ * @returns undefined for a statement with quotes that do not end, or where nobody can tell its words apart
  */
-export function tokenize(statement: string, { flavor, backslashEscapes }: Dialect): SqlToken[] | undefined {
-  const quoted = backslashEscapes ? ESCAPED : PLAIN;
-  const executableComment = EXECUTABLE_COMMENT[flavor];
+export function tokenize(statement: string, dialect: Dialect): SqlToken[] | undefined {
+  const quoted = dialect.backslashEscapes ? ESCAPED : PLAIN;
+  const executableComment = EXECUTABLE_COMMENT[dialect.flavor];
   const tokens: SqlToken[] = [];
   let at = 0;
   const take = (pattern: RegExp): RegExpExecArray | undefined => {
@@ -70,6 +73,7 @@ export function tokenize(statement: string, { flavor, backslashEscapes }: Dialec
       continue;
     }
     const word = take(WORD);
+    if (dialect.unclearBlanks && word?.[0].includes('\u00a0')) return undefined;
     if (word) tokens.push({ kind: 'word', text: word[0] });
     else {
       tokens.push({ kind: 'symbol', text: first });

@@ -8,7 +8,9 @@ import type { LoggedStatement } from './query-event';
 const MAX_BYTES = 64 * 1024;
 const NOT_ASCII = /[^\0-\x7f]/;
 /** Character sets whose bytes are UTF-8; for the server `binary` is one of them here. */
-const UTF8 = /^(?:utf8(?:mb[34])?|ascii|binary)$/;
+const UTF8 = /^(?:utf8(?:mb[34])?|binary)$/;
+/** What a statement makes, changes or drops. */
+const BEGINNING = /^\s*(?:CREATE(?:\s+OR\s+REPLACE)?|ALTER|DROP)\s+\w+(?=[\s=])/i;
 
 /** What a statement means for tables, and its text. */
 export interface ReadStatement {
@@ -32,9 +34,13 @@ export class StatementReader {
     const charset = collation === undefined ? undefined : this.charsetOf(collation);
     // All others share ASCII; swe7 has letters in the place of backticks and brackets.
     const isPlain = charset !== 'swe7' && !NOT_ASCII.test(text);
+    const place = { schema, flavor: this.flavor };
     if (isPlain || (charset !== undefined && UTF8.test(charset))) {
-      return { text, effect: effectOf(text, { schema, flavor: this.flavor }) };
+      return { text, effect: effectOf(text, place) };
     }
+    // Names do not matter to most statements, e.g. to CREATE TABLE, whose rest servers also write in a mixture of sets.
+    const beginning = effectOf(`${BEGINNING.exec(text)?.[0] ?? ''} ?`, place);
+    if (beginning.kind === 'none') return { text, effect: beginning };
     if (charset === undefined || statement.bytes.length > MAX_BYTES) return { text, effect: UNKNOWN };
     return this.convert(charset, Buffer.from(statement.bytes), schema);
   }
@@ -48,7 +54,7 @@ export class StatementReader {
     const asUtf8 = bytes.toString('utf8');
     const effects = asUtf8.includes('\ufffd') ? [] : [effectOf(asUtf8, place)];
     const text = await this.ask(charset, bytes);
-    effects.push(text === undefined ? UNKNOWN : effectOf(text, place));
+    effects.push(text === undefined ? UNKNOWN : effectOf(text, { ...place, isConverted: true }));
     return { text: text ?? asUtf8, effect: mergeEffects(effects) };
   }
 
@@ -69,8 +75,14 @@ export class StatementReader {
     if (typeof text !== 'string' || questionMarks(text) > bytes.filter((byte) => byte === 0x3f).length) {
       return undefined;
     }
-    return text;
+    return charset === 'swe7' ? withQuotes(text, bytes) : text;
   }
+}
+
+/** In swe7 quotes and escapes are letters, which the server does not mind. Undefined with escapes: names may have them. */
+function withQuotes(text: string, bytes: Buffer): string | undefined {
+  if (bytes.includes('\\')) return undefined;
+  return text.replace(/./gsu, (letter, at: number) => (bytes[at] === 0x60 ? '`' : letter));
 }
 
 function questionMarks(text: string): number {

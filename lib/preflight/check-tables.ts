@@ -1,5 +1,6 @@
 import type { ControlConnection, ServerInfo } from '../binlog/control-connection';
 import { sqlErrorCode } from '../binlog/control-connection';
+import { quoteTable } from '../binlog/sql-text';
 import type { TableDefinition } from '../binlog/table-definition';
 import { isUnique, loadTableDefinition, shapeOf } from '../binlog/table-definition';
 import { CacheStrategy } from '../cacheflow.options';
@@ -10,10 +11,11 @@ import { MAX_TABLES_CHECKED } from '../strategy/table-keys';
 import type { TableRule } from '../strategy/table-rules';
 import { isExact, toRegExp } from '../strategy/table-rules';
 import { nearMisses } from '../support/near-misses';
+import { namesTable } from './check-views';
 import { currentUser, isDenied } from './grants';
 import type { ExistingTable } from './existing-tables';
-import { listTables } from './existing-tables';
 import type { PreflightResult } from './preflight-result';
+import { isAnswer } from './server-answers';
 
 /** Column types that binlog_row_image=NOBLOB leaves out of an image when they did not change. */
 const BLOB_TYPES = /blob|text|json|geometry|point|linestring|polygon|vector/;
@@ -24,9 +26,9 @@ export async function checkTables(
   server: ServerInfo,
   config: CacheflowConfig,
   rowImage: string,
+  existing: readonly ExistingTable[],
   result: PreflightResult,
 ): Promise<void> {
-  const existing = await listTables(control);
   for (const table of existing) checkVersioning(config.rules.find(table.schema, table.table), table, result);
   for (const rule of config.rules.all) {
     if (isExact(rule)) {
@@ -59,8 +61,9 @@ async function checkNamedTable(
   result: PreflightResult,
 ): Promise<void> {
   const name = { schema: rule.db, table: rule.table };
+  if (!(await namesTable(control, rule, result))) return;
   try {
-    await control.query(`SELECT 1 FROM ${quote(name.schema)}.${quote(name.table)} LIMIT 0`);
+    await control.query(`SELECT 1 FROM ${quoteTable(name)} LIMIT 0`);
   } catch (error) {
     const code = sqlErrorCode(error);
     if (code === 'ER_NO_SUCH_TABLE' || code === 'ER_BAD_DB_ERROR') {
@@ -74,13 +77,19 @@ async function checkNamedTable(
       );
       return;
     }
-    if (!isDenied(error)) throw error;
-    result.faults.push({
-      subject: `tables[${rule.index}]`,
-      problem: `the user may not read ${rule.db}.${rule.table}, or it does not exist`,
-      fix: `GRANT SELECT ON ${quote(rule.db)}.${quote(rule.table)} TO ${await currentUser(control)}`,
-    });
-    return;
+    if (isDenied(error)) {
+      result.faults.push({
+        subject: `tables[${rule.index}]`,
+        problem: `the user may not read ${rule.db}.${rule.table}, or it does not exist`,
+        fix: `GRANT SELECT ON ${quoteTable(name)} TO ${await currentUser(control)}`,
+      });
+      return;
+    }
+    if (!isAnswer(error)) throw error;
+    // One damaged table, or one whose own server is away, must not hold up the others.
+    result.warnings.push(
+      `tables[${rule.index}] (${rule.db}.${rule.table}) cannot be read (${error.message})`,
+    );
   }
   const real =
     existing.find((each) => isSame(each, name)) ?? existing.find((each) => isSameButForCase(each, name));
@@ -204,8 +213,4 @@ function keyFix(rule: TableRule, columns: readonly string[]): string {
 interface TableName {
   readonly schema: string;
   readonly table: string;
-}
-
-function quote(name: string): string {
-  return `\`${name.replace(/`/g, '``')}\``;
 }

@@ -1,12 +1,17 @@
 import type { ServerInfo } from '../binlog/control-connection';
 import { ControlConnection } from '../binlog/control-connection';
 import type { CacheflowConfig } from '../cacheflow.config';
+import { checkEngines } from './check-engines';
+import { checkFilters } from './check-filters';
 import { checkGrants } from './check-grants';
+import { checkMerge } from './check-merge';
+import { checkReplica } from './check-replica';
 import { checkSettings } from './check-settings';
 import { checkTables } from './check-tables';
+import { listTables } from './existing-tables';
 import type { PreflightResult } from './preflight-result';
 
-/** Checks the source's settings, our grants and the keys of all watched tables that exist. */
+/** Checks the source's settings, our grants, what its binlog leaves out, and the keys of all watched tables that exist. */
 export async function preflight(
   control: ControlConnection,
   server: ServerInfo,
@@ -21,10 +26,24 @@ export async function preflight(
     'binlog_transaction_compression',
     'binlog_row_value_options',
     'binlog_order_commits',
+    'log_replica_updates',
+    'log_slave_updates',
+    'lower_case_table_names',
+    'wsrep_on',
+    'wsrep_provider',
   );
   checkSettings(settings, result);
-  if (settings.get('log_bin') !== 'OFF') await checkGrants(control, server, result);
-  await checkTables(control, server, config, settings.get('binlog_row_image') ?? 'FULL', result);
+  const existing = await listTables(control);
+  const { rules } = config;
+  if (settings.get('log_bin') !== 'OFF') {
+    await checkGrants(control, server, result);
+    // Who may not see the status of the binlog cannot be told more about it.
+    if (result.position) await checkFilters(control, server, settings, rules, existing, result);
+    if (result.position) await checkReplica(control, server, settings, result);
+  }
+  await checkTables(control, server, config, settings.get('binlog_row_image') ?? 'FULL', existing, result);
+  await checkMerge(control, rules, existing, result);
+  checkEngines(rules, existing, result);
   return result;
 }
 
