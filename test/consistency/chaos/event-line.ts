@@ -12,7 +12,9 @@ export function eventLine({
 }: Pick<ChangeEvent, 'table' | 'before' | 'after'>): string {
   const table = TABLES.find((each) => each.name === name);
   const row = after ?? before;
-  if (!table || !row) throw new Error(`An event of ${DB}.${name} makes no sense`);
+  if (!row) throw new Error(`An event of ${DB}.${name} makes no sense`);
+  // A sequence, for example.
+  if (!table) return `n ${name}`;
   const change = `${String(row['change_id'])} ${primaryKeyText(table, row)}`;
   return after ? `w ${change}` : `d ${name} ${change}`;
 }

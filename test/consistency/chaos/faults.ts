@@ -15,6 +15,8 @@ export interface FaultScene {
   check(): Promise<void>;
   /** Waits until the app has saved a checkpoint for all that was committed so far. */
   checkpointed(): Promise<void>;
+  /** Does this while nothing is written that a killed server could have half. */
+  withoutFragileWrites(work: () => Promise<void>): Promise<void>;
   /** Goes on in the background, until the end at the latest. */
   later(kind: string, work: () => Promise<void>): void;
 }
@@ -39,10 +41,12 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     await sleep(random.int(1_000, 5_000));
     app.resume();
   },
-  'sql-kill': async ({ world: { sql }, random }) => {
-    await sql.kill();
-    await sleep(random.int(0, 500));
-    await sql.start();
+  'sql-kill': async ({ world: { sql }, random, withoutFragileWrites }) => {
+    await withoutFragileWrites(async () => {
+      await sql.kill();
+      await sleep(random.int(0, 500));
+      await sql.start();
+    });
   },
   'sql-stop': async ({ world: { sql }, random }) => {
     sql.pause();

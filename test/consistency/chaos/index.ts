@@ -1,12 +1,17 @@
-// npm run chaos -- --minutes N [--seed S] [--server mysql|mariadb|both] [--writers W] [--only fault,…] [--no-truncate]
+// npm run chaos -- [--minutes N] [--seed S] [--server mysql|mariadb|both] [--writers W] [--only fault,…]
+//   [--writes kind,…] [--no-truncate]
 import { parseArgs } from 'node:util';
 import { FAULTS } from './faults';
 import { formatResult, isClean } from './report';
 import { runChaos } from './run';
 import type { SqlKind } from './world';
+import type { WriteName } from './writes';
+import { WRITE_NAMES } from './writes';
 
-const USAGE = `npm run chaos -- [--minutes N] [--seed S] [--server mysql|mariadb|both] [--writers W] [--only fault,…] [--no-truncate]
-Faults: ${Object.keys(FAULTS).join(', ')}`;
+const USAGE = `npm run chaos -- [--minutes N] [--seed S] [--server mysql|mariadb|both] [--writers W] [--only fault,…]
+  [--writes kind,…] [--no-truncate]
+Faults: ${Object.keys(FAULTS).join(', ')}, or none
+Kinds of writes besides plain transactions: ${WRITE_NAMES.join(', ')}, or plain for none of them`;
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
@@ -15,7 +20,8 @@ async function main(): Promise<number> {
       seed: { type: 'string' },
       server: { type: 'string', default: 'both' },
       writers: { type: 'string', default: '4' },
-      only: { type: 'string', default: '' },
+      only: { type: 'string', default: Object.keys(FAULTS).join() },
+      writes: { type: 'string', default: WRITE_NAMES.join() },
       truncate: { type: 'boolean', default: true },
     },
     allowNegative: true,
@@ -23,9 +29,13 @@ async function main(): Promise<number> {
   const seconds = Number(values.minutes) * 60;
   const seed = values.seed === undefined ? Date.now() % 1_000_000 : Number(values.seed);
   const writers = Number(values.writers);
-  const only = values.only.split(',').filter((kind) => kind !== '');
+  const faults = namesIn(values.only, 'none');
+  const writes = namesIn(values.writes, 'plain');
   const servers = serversOf(values.server);
-  const unknown = only.filter((kind) => !Object.hasOwn(FAULTS, kind));
+  const unknown = [
+    ...faults.filter((kind) => !Object.hasOwn(FAULTS, kind)),
+    ...writes.filter((kind) => !(WRITE_NAMES as readonly string[]).includes(kind)),
+  ];
   if (!(seconds > 0) || !Number.isInteger(seed) || !(writers >= 1) || !servers || unknown.length > 0) {
     console.error(USAGE);
     return 2;
@@ -38,14 +48,20 @@ async function main(): Promise<number> {
       seconds,
       seed,
       writers,
-      faults: only.length > 0 ? only : Object.keys(FAULTS),
+      faults,
       truncate: values.truncate,
+      writes: writes as WriteName[],
       log: console.log,
     });
     console.log(formatResult(result));
     clean &&= isClean(result);
   }
   return clean ? 0 : 1;
+}
+
+/** The names of a list; `nothing` stands for an empty one. */
+function namesIn(list: string, nothing: string): string[] {
+  return list.split(',').filter((name) => name !== '' && name !== nothing);
 }
 
 function serversOf(name: string): SqlKind[] | undefined {

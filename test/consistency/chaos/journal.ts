@@ -17,11 +17,21 @@ export class Journal {
   /** Faults, restarts and the like. */
   readonly incidents: { at: number; text: string }[] = [];
   private hot: { at: number; table: string; n: number }[] = [];
+  private readonly makers: string[] = [];
 
   /** @param numbers the rows, for the subject of a table */
   note(subject: string, numbers: readonly number[], text: string): void {
     this.notes[this.next] = { at: Date.now(), subject, numbers, text };
     this.next = (this.next + 1) % CAPACITY;
+  }
+
+  /** Which kind of writer made a change. */
+  made(changeId: number, kind: string): void {
+    this.makers[changeId] = kind;
+  }
+
+  makerOf(changeId: number): string {
+    return this.makers[changeId] ?? 'nobody';
   }
 
   incident(text: string): void {

@@ -2,6 +2,7 @@ import type { Random } from './random';
 import { Readers } from './readers';
 import type { World } from './world';
 import { Writers } from './writers';
+import type { WriteName } from './writes';
 
 const READERS = 8;
 /** Row changes a second that the writers aim at. */
@@ -11,6 +12,8 @@ export interface LoadPlan {
   readonly random: Random;
   readonly writers: number;
   readonly truncate: boolean;
+  /** What is written besides plain transactions; nothing, unless given. */
+  readonly writes?: readonly WriteName[];
 }
 
 /** Writers and the readers that race them. */
@@ -18,7 +21,7 @@ export class Load {
   readonly writers: Writers;
   readonly readers: Readers;
 
-  constructor({ sql, redis, journal }: World, { random, writers, truncate }: LoadPlan) {
+  constructor({ sql, redis, journal }: World, { random, writers, truncate, writes = [] }: LoadPlan) {
     this.writers = new Writers({
       server: sql,
       journal,
@@ -26,6 +29,7 @@ export class Load {
       writers,
       rate: RATE,
       truncate,
+      writes,
     });
     this.readers = new Readers({
       sql,

@@ -9,7 +9,7 @@ import { leasedReader } from './leased-reader';
 import type { Random } from './random';
 import { SqlSession } from './sql-session';
 import type { ChaosTable } from './tables';
-import { TABLES } from './tables';
+import { TABLES, tableNamed } from './tables';
 
 /** Reads of one hot row in a row. */
 const CHASE_READS = 12;
@@ -75,9 +75,9 @@ export class Readers {
     try {
       if (hot.length > 0 && random.chance(0.6)) {
         const { table, n } = random.pick(hot);
-        const target = tableOf(table).read(n, random);
+        const target = tableNamed(table).read(n, random);
         for (let read = 0; read < CHASE_READS; read++) {
-          if (await this.read(tableOf(table), target, session, random)) await sleep(1);
+          if (await this.read(tableNamed(table), target, session, random)) await sleep(1);
         }
         return;
       }
@@ -119,10 +119,4 @@ export class Readers {
     );
     return isHit;
   }
-}
-
-function tableOf(name: string): ChaosTable {
-  const table = TABLES.find((each) => each.name === name);
-  if (!table) throw new Error(`There is no table ${name}`);
-  return table;
 }

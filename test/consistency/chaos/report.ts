@@ -1,10 +1,28 @@
 import type { ChaosResult } from './run';
+import type { WriteCounts } from './writes/write-counts';
 
 const SHOWN = 5;
 
+/** What the writers did, as it is called in the table. */
+const WRITES: Readonly<Record<Exclude<keyof WriteCounts, 'rows'>, string>> = {
+  transactions: 'transactions',
+  rollbacks: 'rolled back',
+  truncations: 'truncations',
+  rolledBackGroups: 'groups rolled back after a temporary table',
+  savepointGroups: 'groups with savepoints',
+  largeGroups: 'large groups',
+  xaCommits: 'XA commits',
+  xaRollbacks: 'XA rollbacks',
+  xaLeftBehind: 'XA left behind',
+  charsetGroups: 'groups in other character sets',
+  charsetDdls: 'DDL in other character sets',
+  sequenceCalls: 'sequence calls',
+  looseGroups: 'groups with MyISAM or Aria',
+};
+
 /** Whether nothing went wrong. */
-export function isClean({ lost, surplus, stale, problems }: ChaosResult): boolean {
-  return lost === 0 && surplus === 0 && stale.length === 0 && problems.length === 0;
+export function isClean({ lost, phantom, stale, problems }: ChaosResult): boolean {
+  return lost === 0 && phantom === 0 && stale.length === 0 && problems.length === 0;
 }
 
 /** One table for a run, and the first findings below it. */
@@ -19,17 +37,17 @@ export function formatResult(result: ChaosResult): string {
       .sort()
       .map(([kind, count]): [string, number] => [`  ${kind}`, count]),
     ['row changes', result.changes],
-    ['transactions', result.transactions],
-    ['rolled back', result.rollbacks],
-    ['truncations', result.truncations],
+    ...Object.entries(WRITES)
+      .map(([name, label]): [string, number] => [label, result.writes[name as keyof typeof WRITES]])
+      .filter(([, count]) => count > 0),
     ['reads', result.reads],
     ['fills', result.fills],
     ['fills refused', result.refused],
     ['keys compared', result.compared],
     ['lost', result.lost],
+    ['phantom', result.phantom],
     ['stale', result.stale.length],
   ];
-  if (result.surplus > 0) rows.push(['events of nothing', result.surplus]);
   if (result.problems.length > 0) rows.push(['problems', result.problems.length]);
   const widths = [0, 1].map((at) => Math.max(...rows.map((row) => String(row[at]).length)));
   const rule = `+${widths.map((width) => '-'.repeat(width + 2)).join('+')}+`;
@@ -40,18 +58,26 @@ export function formatResult(result: ChaosResult): string {
   return [rule, ...lines, rule, ...findingLines(result)].join('\n');
 }
 
-function findingLines({ stale, problems, errors }: ChaosResult): string[] {
-  const told = Object.entries(errors).map(([code, count]) => `${code} ${count}`);
+function findingLines(result: ChaosResult): string[] {
+  const { stale, problems, errors, lostOf, phantomOf, phantomValues } = result;
   return [
-    ...(told.length > 0 ? [`errors of the app: ${told.join(', ')}`] : []),
+    ...countsLine('errors of the app', errors),
+    ...countsLine('lost, by writer', lostOf),
+    ...countsLine('phantom events, by writer', phantomOf),
+    ...(phantomValues > 0 ? [`phantom values in the cache: ${phantomValues}`] : []),
     ...problems.map((problem) => `problem: ${problem}`),
     ...stale
       .slice(0, SHOWN)
-      .flatMap(({ key, cached, row, history }) => [
-        `stale: ${key}`,
+      .flatMap(({ key, cached, row, isPhantom, history }) => [
+        `${isPhantom ? 'stale and phantom' : 'stale'}: ${key}`,
         `  cached ${cached}`,
         `  row    ${row ?? 'none'}`,
         ...history.map((line) => `  ${line}`),
       ]),
   ];
+}
+
+function countsLine(title: string, counts: Readonly<Record<string, number>>): string[] {
+  const parts = Object.entries(counts).map(([name, count]) => `${name} ${count}`);
+  return parts.length > 0 ? [`${title}: ${parts.join(', ')}`] : [];
 }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { EventFindings } from './event-findings';
 import type { Fault, FaultScene } from './faults';
 import { FAULTS, hitsRabbit, needsRabbit } from './faults';
 import { Load } from './load';
@@ -9,6 +10,8 @@ import type { Finding } from './verifier';
 import { Verifier } from './verifier';
 import type { SqlKind } from './world';
 import { World } from './world';
+import type { WriteName } from './writes';
+import type { WriteCounts } from './writes/write-counts';
 
 const CATCH_UP_MILLIS = 120_000;
 const SETTLE_MILLIS = 120_000;
@@ -23,30 +26,29 @@ export interface ChaosOptions {
   readonly faults: readonly string[];
   /** Truncate tables now and then. */
   readonly truncate: boolean;
+  /** What is written besides plain transactions; nothing, unless given. */
+  readonly writes?: readonly WriteName[];
   /** Told what happens. */
   readonly log: (line: string) => void;
 }
 
 /** What a run came to. */
-export interface ChaosResult {
+export interface ChaosResult extends EventFindings {
   readonly server: string;
   readonly seed: number;
   readonly seconds: number;
   readonly faults: Readonly<Record<string, number>>;
-  /** Committed row changes. */
-  readonly changes: number;
-  readonly transactions: number;
-  readonly rollbacks: number;
-  readonly truncations: number;
+  readonly writes: Readonly<WriteCounts>;
   readonly reads: number;
   readonly fills: number;
   /** Fills that an invalidation overtook. */
   readonly refused: number;
   /** Cached values that were compared with their row. */
   readonly compared: number;
-  /** Committed changes of which no handler was told. */
-  readonly lost: number;
-  /** Changes that a handler was told of and that were never committed. */
+  /** Events and cached values of row states that never committed. */
+  readonly phantom: number;
+  /** The cached values among them; they are stale as well. */
+  readonly phantomValues: number;
   readonly surplus: number;
   readonly stale: readonly Finding[];
   /** What hung or ended unasked. */
@@ -88,6 +90,7 @@ class ChaosRun {
       random: this.random.fork(),
       writers: options.writers,
       truncate: options.truncate,
+      writes: options.writes ?? [],
     });
     this.verifier = new Verifier(world);
   }
@@ -102,6 +105,7 @@ class ChaosRun {
       random: this.random,
       check: () => this.check(),
       checkpointed: () => checkpointed(app, world.sql, SETTLE_MILLIS),
+      withoutFragileWrites: (work) => this.load.writers.withoutFragile(work),
       later: (kind, work) => this.later(kind, work),
     };
     await app.start();
@@ -111,25 +115,29 @@ class ChaosRun {
     await this.inject(started + options.seconds * 1_000);
     await Promise.all(this.background.values());
     await this.heal();
-    await this.check();
+    // Nothing is written after it, which the app might not be told of any more.
+    await this.compare();
     const seconds = Math.round((Date.now() - started) / 1_000);
     await this.load.stop();
     // Ends the handlers in hand.
     await app.terminate();
-    const { changes, lost, surplus } = await this.verifier.checkEvents(app.eventFiles);
+    const events = await this.verifier.checkEvents(app.eventFiles);
+    for (const [name, count] of Object.entries(events.ofNothing))
+      this.problem(`${count} events of ${name}, which is no table`);
     const { verifier, faults, problems } = this;
+    const { phantomValues } = verifier;
     const { writers, readers } = this.load;
     return {
       server: `${options.server} ${world.sql.version}`,
       seed: options.seed,
       seconds,
       faults,
-      changes,
-      lost,
-      surplus,
-      transactions: writers.transactions,
-      rollbacks: writers.rollbacks,
-      truncations: writers.truncations,
+      ...events,
+      phantom: events.phantom + phantomValues,
+      phantomValues,
+      // The name by which the race tests ask for them.
+      surplus: events.phantom,
+      writes: writers.counts,
       reads: readers.reads,
       fills: readers.status.fills,
       refused: readers.status.refusedFills,
@@ -177,7 +185,9 @@ class ChaosRun {
     }
     journal.incident(`healed ${kind}`);
     const took = ((Date.now() - started) / 1_000).toFixed(1);
-    this.options.log(`${journal.time(started)} ${kind} (${took} s)  ${this.load.writers.rows} rows changed`);
+    this.options.log(
+      `${journal.time(started)} ${kind} (${took} s)  ${this.load.writers.counts.rows} rows changed`,
+    );
     await this.reviveApp();
   }
 
@@ -206,8 +216,14 @@ class ChaosRun {
     await this.reviveApp();
   }
 
-  /** Stops the load, waits for the app, and compares every key with its row. */
+  /** Compares in the middle of the load. */
   private async check(): Promise<void> {
+    await this.compare();
+    this.load.resume();
+  }
+
+  /** Stops the load, waits for the app, and compares every key with its row. */
+  private async compare(): Promise<void> {
     const { app } = this.scene;
     await this.load.writers.pause();
     const staleBefore = this.verifier.stale.length;
@@ -221,7 +237,6 @@ class ChaosRun {
     }
     const stale = this.verifier.stale.length - staleBefore;
     if (stale > 0) this.options.log(`${this.world.journal.time(Date.now())} check: ${stale} stale keys`);
-    this.load.resume();
   }
 
   private problem(text: string): void {

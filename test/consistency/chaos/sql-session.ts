@@ -8,12 +8,18 @@ import { DB } from './tables';
 export const ROW_FORMAT = { supportBigNumbers: true, timezone: 'Z' } as const;
 
 const CONNECT_TIMEOUT_MILLIS = 5_000;
+/** A row or a table may be locked by an XA transaction that waits for somebody to finish it. */
+const LOCK_TIMEOUTS = 'SET SESSION innodb_lock_wait_timeout = 3, lock_wait_timeout = 5';
 
 /** One connection that is made anew at the next query once it has broken. */
 export class SqlSession {
   private connection: Promise<Connection> | undefined;
 
-  constructor(private readonly server: SqlServer) {}
+  /** @param charset of the session, as mysql2 names it */
+  constructor(
+    private readonly server: SqlServer,
+    private readonly charset?: string,
+  ) {}
 
   /** Several statements are allowed; resolves with the result of the last one. */
   async query(sql: string): Promise<ChaosRow[]> {
@@ -29,16 +35,25 @@ export class SqlSession {
     connection?.then((open) => open.destroy()).catch(() => undefined);
   }
 
+  /** Resolves when the server has been told and has closed it. */
+  async end(): Promise<void> {
+    const { connection } = this;
+    this.connection = undefined;
+    await (await connection)?.end();
+  }
+
   private async connect(): Promise<Connection> {
     try {
       const connection = await createConnection({
         ...this.server.connectionOptions(),
         ...ROW_FORMAT,
+        ...(this.charset === undefined ? {} : { charset: this.charset }),
         database: DB,
         multipleStatements: true,
         connectTimeout: CONNECT_TIMEOUT_MILLIS,
       });
       connection.on('error', () => this.close());
+      await connection.query(LOCK_TIMEOUTS);
       return connection;
     } catch (error) {
       this.connection = undefined;

@@ -1,14 +1,19 @@
-import { readFile } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { Redis } from 'ioredis';
 import type { RedisServer, SqlServer } from '../../support/servers';
 import { cacheValue } from './cache-value';
+import type { EventFindings } from './event-findings';
+import { compareEvents } from './event-findings';
 import type { Journal } from './journal';
 import { SqlSession } from './sql-session';
-import type { World } from './world';
+import type { ChaosRow } from './tables';
 import { KEY_PREFIXES, TABLES, primaryKeyText } from './tables';
+import { readToldEvents } from './told-events';
+import type { World } from './world';
 
 const KEYS_PER_SCAN = 1_000;
+/** Findings that are told with their history: to look it up for thousands takes minutes. */
+const TOLD_FINDINGS = 20;
 
 /** A key that does not hold its row. */
 export interface Finding {
@@ -16,6 +21,8 @@ export interface Finding {
   readonly cached: string;
   /** Undefined: there is no such row. */
   readonly row: string | undefined;
+  /** The row has never been like that. */
+  readonly isPhantom: boolean;
   /** What happened to it, oldest first. */
   readonly history: readonly string[];
 }
@@ -41,52 +48,59 @@ export class Verifier {
     return [...this.found.values()];
   }
 
+  /** Of those, the ones that hold what never committed. */
+  get phantomValues(): number {
+    return this.stale.filter(({ isPhantom }) => isPhantom).length;
+  }
+
   /** Compares every key with its row; nobody may write and the app has to have caught up. */
   async checkCache(): Promise<void> {
     const rows = await this.rows();
+    const wrong: { key: string; cached: string; row: string | undefined }[] = [];
     for (const [key, cached] of await this.cache()) {
       this.compared++;
       const row = rows.get(key);
       // That there is no such row may be cached as well.
       if (row === undefined && cached === 'null') continue;
       if (row !== undefined && isDeepStrictEqual(JSON.parse(cached), JSON.parse(row))) continue;
-      if (this.found.has(key)) continue;
-      const history = this.journal.historyOf(tableOfKey(key), numberOfKey(key), key);
-      this.found.set(key, { key, cached, row, history });
+      if (!this.found.has(key)) wrong.push({ key, cached, row });
+    }
+    if (wrong.length === 0) return;
+    const committed = await this.committed();
+    for (const { key, cached, row } of wrong) {
+      const isTold = this.found.size < TOLD_FINDINGS;
+      const history = isTold ? this.journal.historyOf(tableOfKey(key), numberOfKey(key), key) : [];
+      const { change_id: changeId } = (JSON.parse(cached) ?? {}) as { change_id?: number };
+      const isPhantom = changeId !== undefined && !committed.has(changeId);
+      this.found.set(key, { key, cached, row, isPhantom, history });
     }
   }
 
   /** Compares the events in these files with what was committed. */
-  async checkEvents(files: readonly string[]): Promise<{ changes: number; lost: number; surplus: number }> {
+  async checkEvents(files: readonly string[]): Promise<EventFindings> {
+    const deleted = await this.query('SELECT * FROM deletion UNION ALL SELECT * FROM deletion_loose');
+    const committed = {
+      written: await this.committed(),
+      deleted: new Map(
+        deleted.map(({ tab, change_id: id, pk, by_id: by }): [string, number] => [
+          `d ${String(tab)} ${String(id)} ${String(pk)}`,
+          Number(by),
+        ]),
+      ),
+    };
+    return compareEvents(await readToldEvents(files), committed, (id) => this.journal.makerOf(id));
+  }
+
+  /** The changes that were committed, with the number of their rows. */
+  private async committed(): Promise<Map<number, number>> {
+    const rows = await this.query('SELECT * FROM ledger UNION ALL SELECT * FROM ledger_loose');
+    return new Map(rows.map(({ change_id: id, changes }) => [Number(id), Number(changes)]));
+  }
+
+  private async query(sql: string): Promise<ChaosRow[]> {
     const session = new SqlSession(this.sql);
     try {
-      const seen = new Map<number, Set<string>>();
-      const deleted = new Set<string>();
-      for (const file of files) {
-        // The last line of a killed process may be cut off; its change came again.
-        for (const line of (await readFile(file, 'utf8').catch(() => '')).split('\n').slice(0, -1)) {
-          if (line.startsWith('d ')) deleted.add(line);
-          else if (line.startsWith('w ')) {
-            const [, change = '', key = ''] = line.split(' ');
-            const keys = seen.get(Number(change)) ?? new Set();
-            seen.set(Number(change), keys.add(key));
-          }
-        }
-      }
-      let [changes, lost, surplus] = [0, 0, 0];
-      const ledger = new Map<number, number>();
-      for (const { change_id: id, changes: count } of await session.query('SELECT * FROM ledger'))
-        ledger.set(Number(id), Number(count));
-      for (const [id, count] of ledger) {
-        changes += count;
-        lost += Math.max(0, count - (seen.get(id)?.size ?? 0));
-      }
-      for (const [id, keys] of seen) surplus += Math.max(0, keys.size - (ledger.get(id) ?? 0));
-      for (const { tab, change_id: id, pk } of await session.query('SELECT * FROM deletion')) {
-        changes++;
-        if (!deleted.delete(`d ${String(tab)} ${String(id)} ${String(pk)}`)) lost++;
-      }
-      return { changes, lost, surplus: surplus + deleted.size };
+      return await session.query(sql);
     } finally {
       session.close();
     }

@@ -3,7 +3,7 @@ import { startMariadb, startMysql, startRabbitmq, startRedis } from '../../suppo
 import { Keeper } from '../../support/servers/keeper';
 import { App } from './app';
 import { Journal } from './journal';
-import { SCHEMA } from './tables';
+import { schema } from './tables';
 import { TcpProxy } from './tcp-proxy';
 
 export type SqlKind = 'mysql' | 'mariadb';
@@ -38,7 +38,7 @@ export class World {
       );
       throw failed?.reason;
     }
-    await sql.value.query(SCHEMA);
+    await sql.value.query(schema(kind));
     const links = {
       sql: await TcpProxy.open(sql.value.port),
       redis: await TcpProxy.open(redis.value.port),

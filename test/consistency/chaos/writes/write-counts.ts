@@ -1,0 +1,23 @@
+/** What the writers have done, as far as they know. */
+export class WriteCounts {
+  transactions = 0;
+  /** Asked for, or by the server. */
+  rollbacks = 0;
+  truncations = 0;
+  /** Groups that were rolled back after a temporary table. */
+  rolledBackGroups = 0;
+  savepointGroups = 0;
+  largeGroups = 0;
+  xaCommits = 0;
+  xaRollbacks = 0;
+  /** XA transactions that a connection or the server left behind when it died. */
+  xaLeftBehind = 0;
+  /** By sessions with other character sets than UTF-8. */
+  charsetGroups = 0;
+  charsetDdls = 0;
+  sequenceCalls = 0;
+  /** Into tables without transactions. */
+  looseGroups = 0;
+  /** Committed row changes. */
+  rows = 0;
+}
