@@ -19,7 +19,7 @@ import { MAX_DUMP_OFFSET, comparePositions, formatPosition } from './position';
 import type { Prepared } from './prepared-transactions';
 import { PreparedTransactions, XaRows } from './prepared-transactions';
 import type { LoggedStatement } from './query-event';
-import { readQuery } from './query-event';
+import { isBegin, readQuery } from './query-event';
 import { GroupUnreadableError, lookAhead, readGroup } from './read-group';
 import { OtherServerError } from './source-faults';
 import { StatementReader } from './statement-reader';
@@ -220,7 +220,8 @@ export class BinlogSource {
         this.commit(header);
         return true;
       case EventType.QUERY:
-        this.onQuery(header, readQuery(buffer, header));
+        if (isBegin(buffer, header)) this.onBegin(header);
+        else this.onQuery(header, readQuery(buffer, header));
         return true;
       case EventType.MARIADB_QUERY_COMPRESSED:
         this.onQuery(header, readQuery(buffer, header, true));
@@ -298,16 +299,22 @@ export class BinlogSource {
     this.xa = undefined;
   }
 
+  private onBegin(header: EventEnd): void {
+    if (!this.transaction.isOpen) this.begin(header, undefined);
+    this.transaction.makeExplicit();
+    this.advance(header);
+  }
+
   private onQuery(header: EventHeader, query: LoggedStatement): void {
     const statement = readGroupStatement(query.text);
     if (!statement) return this.onStatement(header, query);
     switch (statement.kind) {
       case 'begin':
+        return this.onBegin(header);
       case 'xa-start':
-        if (!this.transaction.isOpen) this.begin(header, undefined);
-        this.transaction.makeExplicit();
-        if (statement.kind === 'xa-start') this.xa = new XaRows();
-        return this.advance(header);
+        this.onBegin(header);
+        this.xa = new XaRows();
+        return;
       case 'commit':
         return this.commit(header);
       case 'rollback':
@@ -461,7 +468,7 @@ export class BinlogSource {
   }
 
   private finish(): void {
-    this.transaction.end(this.reached, { prepared: this.prepared.list, gtids: this.takeGtids() });
+    this.transaction.end(this.reached, this.prepared.list, this.awaited && this.takeGtids());
   }
 
   /** An event that belongs to no transaction moves the position only. */

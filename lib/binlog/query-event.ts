@@ -36,6 +36,14 @@ export function readQuery(buffer: Buffer, header: EventHeader, compressed = fals
   };
 }
 
+/** Whether a query event is the BEGIN that each transaction of MySQL has; told without reading all of it. */
+export function isBegin(buffer: Buffer, { bodyStart, bodyEnd }: EventHeader): boolean {
+  const start = bodyEnd - 5;
+  if (buffer[start] !== 0x42 || buffer[start + 4] !== 0x4e) return false;
+  const length = 13 + buffer.readUInt16LE(bodyStart + 11) + (buffer[bodyStart + 8] ?? 0) + 1;
+  return bodyStart + length === start && buffer.toString('latin1', start, bodyEnd) === 'BEGIN';
+}
+
 /**
  * As row events under `log_bin_compress`: a byte of which the three lowest bits are the bytes of the length that
  * follows, and a zlib stream (MariaDB sql/log_event.cc, binlog_buf_uncompress).

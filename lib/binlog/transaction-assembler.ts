@@ -10,9 +10,6 @@ const PIECE_BYTES = 1024 * 1024;
 const HELD_ROWS = 4_000;
 const HELD_BYTES = 4 * 1024 * 1024;
 
-/** What is known of the place where a transaction ends. */
-type Reached = Pick<TransactionPiece, 'prepared' | 'gtids'>;
-
 /** How far a transaction had come. */
 interface Progress {
   readonly items: number;
@@ -151,9 +148,13 @@ export class TransactionAssembler {
   }
 
   /** The transaction, or a single event outside of any, is over. */
-  end(position: BinlogPosition, reached?: Reached): void {
+  end(
+    position: BinlogPosition,
+    prepared?: TransactionPiece['prepared'],
+    gtids?: TransactionPiece['gtids'],
+  ): void {
     while (this.items.length > PIECE_ROWS) this.hand(undefined);
-    this.hand(position, reached);
+    this.hand(position, prepared, gtids);
     this.open = false;
     this.explicit = false;
     this.currentGtid = undefined;
@@ -207,12 +208,17 @@ export class TransactionAssembler {
     return { file, offset, gtid, witness, apart };
   }
 
-  private hand(end: BinlogPosition | undefined, reached?: Reached): void {
+  private hand(
+    end: BinlogPosition | undefined,
+    prepared?: TransactionPiece['prepared'],
+    gtids?: TransactionPiece['gtids'],
+  ): void {
     const isAll = end !== undefined || this.items.length <= PIECE_ROWS;
     const items = isAll ? this.items : this.items.slice(0, PIECE_ROWS);
     const bytes = isAll ? this.bytes : Math.round((this.bytes * items.length) / this.items.length);
     this.items = isAll ? [] : this.items.slice(PIECE_ROWS);
-    this.rowEvents = isAll ? [] : this.rowEvents.slice(PIECE_ROWS);
+    if (isAll) this.rowEvents.length = 0;
+    else this.rowEvents = this.rowEvents.slice(PIECE_ROWS);
     this.bytes -= bytes;
     this.deliver({
       items,
@@ -220,8 +226,8 @@ export class TransactionAssembler {
       end,
       gtid: end && this.currentGtid,
       mark: items.length === 0 ? undefined : this.mark(end),
-      prepared: reached?.prepared,
-      gtids: reached?.gtids,
+      prepared,
+      gtids,
     });
   }
 }

@@ -50,15 +50,28 @@ function isGaleraNode(settings: ReadonlyMap<string, string>): boolean {
 }
 
 async function isReplica(control: ControlConnection, server: ServerInfo): Promise<'yes' | 'no' | 'unknown'> {
-  // Anybody may see how many run now.
-  const [running] = await control.query("SHOW GLOBAL STATUS LIKE 'Slaves_running'");
-  if (Number(running?.['Value'] ?? 0) > 0) return 'yes';
   try {
     return (await replicaStatus(control, server)).length > 0 ? 'yes' : 'no';
   } catch (error) {
-    if (isDenied(error)) return 'unknown';
-    throw error;
+    if (!isDenied(error)) throw error;
+    return server.flavor === 'mariadb' ? isReplicaByTraces(control) : 'unknown';
   }
+}
+
+/**
+ * MariaDB wants a grant of its own for the status, but shows anybody how many replications run, what was replicated
+ * last, and whether the default one was ever set up. Without any of them it is a server as most are, and not worth a
+ * warning to all who gave the least grants.
+ */
+async function isReplicaByTraces(control: ControlConnection): Promise<'yes' | 'no' | 'unknown'> {
+  const rows = await control.query(
+    "SHOW GLOBAL STATUS WHERE Variable_name IN ('Slaves_running', 'Slave_heartbeat_period')",
+  );
+  const status = new Map(rows.map((row) => [row['Variable_name'], Number(row['Value'])]));
+  if ((status.get('Slaves_running') ?? 0) > 0) return 'yes';
+  const replicated = (await control.variables('gtid_slave_pos')).get('gtid_slave_pos');
+  // 0 where nothing was ever set up; RESET SLAVE ALL does not take it back.
+  return replicated || (status.get('Slave_heartbeat_period') ?? 0) > 0 ? 'unknown' : 'no';
 }
 
 /** One row for each source that the server is set up to replicate from, whether or not it does so now. */
