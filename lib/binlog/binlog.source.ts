@@ -73,7 +73,7 @@ export class BinlogSource {
   private fileCreatedAt: number | undefined;
   /** Reasons to hold the socket; it flows only without any. */
   private readonly holds = new Set<HoldReason>();
-  /** Closed while the queue is full. */
+  /** Closed while the queue is full, or the tail is paused: what is read again waits as well. */
   private readonly room = new Gate();
   private readonly gtids = new GtidReader();
   /** Of the XA transaction in hand, whose rows only count once it is committed. */
@@ -144,15 +144,16 @@ export class BinlogSource {
 
   /** Stops reading for a reason. */
   hold(reason: HoldReason): void {
-    if (reason === 'queue') this.room.close();
+    if (reason === 'queue' || reason === 'user') this.room.close();
     if (this.holds.size === 0) this.session?.pause();
     this.holds.add(reason);
   }
 
   /** Takes back a reason; reading goes on when it was the last. */
   release(reason: HoldReason): void {
-    if (reason === 'queue') this.room.open();
-    if (!this.holds.delete(reason) || this.holds.size > 0 || this.closed) return;
+    const wasHeld = this.holds.delete(reason);
+    if (!this.holds.has('queue') && !this.holds.has('user')) this.room.open();
+    if (!wasHeld || this.holds.size > 0 || this.closed) return;
     this.lastEventAt = Date.now();
     this.session?.resume();
   }
@@ -229,7 +230,7 @@ export class BinlogSource {
       case EventType.EXECUTE_LOAD_QUERY:
       case EventType.PARTIAL_UPDATE_ROWS:
         this.advance(header);
-        if (this.xa) this.xa.giveUp();
+        if (this.xa) this.xa.keepAny();
         else this.content.unreadable(header.type);
         return true;
       case EventType.XA_PREPARE:
@@ -344,7 +345,7 @@ export class BinlogSource {
     const end = { file: this.file, offset: Math.max(header.endOffset, this.offset) };
     if (this.xa) {
       this.advance(header);
-      return this.xa.giveUp();
+      return this.xa.keepAny();
     }
     this.holdFor('question', this.content.statement(query, end), () => {
       if (transaction.isExplicit) this.advance(header);

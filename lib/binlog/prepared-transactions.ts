@@ -33,6 +33,7 @@ export class XaRows {
   private rows: KeptRows[] | undefined = [];
   private readonly savepoints = new Savepoints<number>();
   private readonly tables = new Map<string, TableName>();
+  private changesAny = false;
   /** Of the row events that are kept. */
   bytes = 0;
 
@@ -62,15 +63,21 @@ export class XaRows {
     for (const { bytes } of this.rows.splice(kept)) this.bytes -= bytes.length;
   }
 
-  /** Something cannot be kept: the whole is read again when it is committed. */
-  giveUp(): void {
-    this.rows = undefined;
-    this.bytes = 0;
+  /** Something else than rows, which may change any table: the whole is read again when it is committed. */
+  keepAny(): void {
+    this.changesAny = true;
+    this.giveUp();
   }
 
   get kept(): Pick<Prepared, 'rows' | 'tables'> {
     const { rows, tables } = this;
-    return { rows, ...(tables.size > MAX_TABLES ? {} : { tables: [...tables.values()] }) };
+    const isListed = !this.changesAny && tables.size <= MAX_TABLES;
+    return { rows, ...(isListed ? { tables: [...tables.values()] } : {}) };
+  }
+
+  private giveUp(): void {
+    this.rows = undefined;
+    this.bytes = 0;
   }
 }
 
@@ -78,16 +85,18 @@ export class XaRows {
 export class PreparedTransactions {
   private readonly waiting = new Map<Xid, Prepared>();
   private bytes = 0;
+  /** Made when it is asked for. */
   private snapshot: readonly PreparedTransaction[] | undefined;
 
   /** @param known those of the checkpoint, which were prepared before the stream goes on */
   constructor(known: readonly PreparedTransaction[]) {
     for (const each of known) this.waiting.set(each.xid, { ...each, rows: undefined });
-    this.changed();
   }
 
   /** Those that wait now, for the checkpoint; undefined without any. The same ones come as the same object. */
   get list(): readonly PreparedTransaction[] | undefined {
+    if (this.waiting.size === 0) return undefined;
+    this.snapshot ??= [...this.waiting.values()].map(({ rows: _rows, ...remembered }) => remembered);
     return this.snapshot;
   }
 
@@ -101,7 +110,7 @@ export class PreparedTransactions {
       const oldest = this.waiting.keys().next();
       if (!oldest.done) this.take(oldest.value);
     }
-    this.changed();
+    this.snapshot = undefined;
   }
 
   /** A transaction is finished. Undefined for one that was prepared before anybody listened. */
@@ -110,14 +119,7 @@ export class PreparedTransactions {
     if (!prepared) return undefined;
     this.waiting.delete(prepared.xid);
     for (const { bytes } of prepared.rows ?? []) this.bytes -= bytes.length;
-    this.changed();
+    this.snapshot = undefined;
     return prepared;
-  }
-
-  private changed(): void {
-    this.snapshot =
-      this.waiting.size === 0
-        ? undefined
-        : [...this.waiting.values()].map(({ rows: _rows, ...remembered }) => remembered);
   }
 }

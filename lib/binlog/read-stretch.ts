@@ -6,8 +6,8 @@ import { EventType, readChecksumFlag, readHeader } from './event-header';
 import type { ReplicationSession } from './zongji';
 import { openReplicationSession } from './zongji';
 
-/** A source that answers queries but sends no event in this time counts as out of reach. */
-const SILENCE_MILLIS = 10_000;
+/** A source that answers queries but sends no event in this time counts as out of reach. Large events take their time. */
+const SILENCE_MILLIS = 30_000;
 const HEARTBEAT_MILLIS = 1_000;
 
 /** Looks at an event, and says whether it has seen enough. While a promise is pending, nothing more is read. */
@@ -50,10 +50,11 @@ export async function readStretch(
   let session: ReplicationSession | undefined;
   let checksum = true;
   let seenEnough = false;
+  let isOver = false;
   const goOn = (enough: boolean): void => {
     seenEnough = enough;
     if (enough) return done();
-    if (signal.aborted) return;
+    if (isOver) return;
     expectMore();
     session?.resume();
   };
@@ -82,6 +83,8 @@ export async function readStretch(
     );
     await untilAborted(finished, signal);
   } finally {
+    // What `see` is still busy with must not go on here.
+    isOver = true;
     clearTimeout(silence);
     session?.close();
     outer.removeEventListener('abort', onOuter);

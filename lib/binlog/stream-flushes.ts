@@ -12,6 +12,8 @@ const MAX_FLUSHES = 16;
 
 /** Puts flushes into the transaction in hand where rows cannot be told, and says why. */
 export class StreamFlushes {
+  private unknown = { place: '', tables: new Set<string>() };
+
   constructor(
     private readonly transaction: TransactionAssembler,
     private readonly watchlist: Watchlist,
@@ -97,8 +99,12 @@ export class StreamFlushes {
     return { kind: 'flush', table: { schema, table }, position: this.place() };
   }
 
-  /** Rows were rolled back of a table whose engine is not known. */
+  /** Rows were rolled back of a table whose engine is not known. It is told once for each transaction. */
   unknownEngine({ schema, table }: TableName): void {
+    const place = formatPosition(this.place());
+    if (this.unknown.place !== place) this.unknown = { place, tables: new Set() };
+    if (this.unknown.tables.has(`${schema}.${table}`)) return;
+    this.unknown.tables.add(`${schema}.${table}`);
     const problem =
       'Rows were rolled back of a table that is gone by now, so that nobody can tell whether its engine took them back';
     this.sink.fault(

@@ -292,6 +292,36 @@ describeEachSql('an XA transaction', { schema: SCHEMA }, (stage) => {
     expect(later.events).toEqual([]);
   });
 
+  it('whose statements were purged costs all tables all keys', async () => {
+    await reset(stage);
+    const app = await stage.app({ tables });
+    await stage.cache('shop:aside:1', 'shop:other:1');
+    const connection = await connect(stage);
+    await connection.query("SET SESSION binlog_format = 'STATEMENT'");
+    for (const sql of [
+      "XA START 'a'",
+      'UPDATE aside SET v = 1 WHERE id = 1',
+      "XA END 'a'",
+      "XA PREPARE 'a'",
+    ]) {
+      await connection.query(sql);
+    }
+    await connection.end();
+    await stage.sql.query('FLUSH BINARY LOGS; UPDATE shop.t SET v = 2 WHERE id = 2');
+    await app.cacheflow.caughtUp();
+    await app.close();
+    const files = await stage.sql.query<{ Log_name: string }>('SHOW BINARY LOGS');
+    await stage.sql.query('PURGE BINARY LOGS TO ?', [files.at(-1)?.Log_name]);
+    const later = await stage.app({ tables });
+    expect(await stage.redis.mget('shop:aside:1', 'shop:other:1')).toEqual(['cached', 'cached']);
+    await finish(stage, "'a'");
+    await later.cacheflow.caughtUp();
+    expect(await stage.redis.mget('shop:aside:1', 'shop:other:1')).toEqual([null, null]);
+    expect(later.errors.map(({ message }) => message)).toEqual([
+      expect.stringMatching(/rows can no longer be read .*all keys of all watched tables are removed/),
+    ]);
+  });
+
   it('that was prepared before the first start costs all keys, and is told', async () => {
     await reset(stage);
     await prepare(stage, "'a'", 'UPDATE aside SET v = 1 WHERE id = 1');
