@@ -256,14 +256,16 @@ describeEachSql(
       expect(await faults(stage, users, mysql)).toEqual([fault]);
       await replica.query(STOP);
       if (stage.kind === 'mariadb') {
-        expect(await warnings(stage, ABOUT_REPLICAS, users, mysql)).toEqual([
-          expect.stringContaining(
-            "log_slave_updates is OFF, and the user may not see whether the server is a replica: what one applies is not in its binlog then, and keys stay. GRANT SLAVE MONITOR ON *.* TO 'reader'@'%' lets this be checked",
-          ),
-        ]);
+        const told = expect.stringContaining(
+          'log_slave_updates is OFF, and the user may not see whether the server is a replica: what one applies is not ' +
+            "in its binlog then, and keys stay. GRANT SLAVE MONITOR ON *.* TO 'reader'@'%' lets this be checked",
+        );
+        expect(await warnings(stage, ABOUT_REPLICAS, users, mysql)).toEqual([told]);
         await replica.query("GRANT SLAVE MONITOR ON *.* TO 'reader'@'%'");
       }
       expect(await faults(stage, users, mysql)).toEqual([fault]);
+      await replica.query(RESET);
+      expect(await warnings(stage, ABOUT_REPLICAS, users, mysql)).toEqual([]);
     });
 
     it('is taken when it logs what it applies', async () => {
@@ -275,10 +277,12 @@ describeEachSql(
       expect(app.log.filter((line) => ABOUT_REPLICAS.test(line))).toEqual([]);
     });
 
-    it('is taken when it is none, without a word', async () => {
+    it('is taken when it is none, without a word, also with the grants of the README', async () => {
       const server = await start('OFF');
       await server.query('CREATE DATABASE shop; CREATE TABLE shop.users (id INT PRIMARY KEY)');
       expect(await warnings(stage, ABOUT_REPLICAS, users, server.connectionOptions())).toEqual([]);
+      const mysql = await account(server, 'reader', ...GRANTS);
+      expect(await warnings(stage, ABOUT_REPLICAS, users, mysql)).toEqual([]);
     });
 
     if (stage.kind === 'mariadb') {
@@ -287,6 +291,18 @@ describeEachSql(
         await server.query('CREATE DATABASE shop; CREATE TABLE shop.users (id INT PRIMARY KEY)');
         await server.query(`CHANGE MASTER 'other' TO MASTER_HOST='127.0.0.1', MASTER_PORT=${stage.sql.port}`);
         expect(await faults(stage, users, server.connectionOptions())).toEqual([fault]);
+      });
+
+      it.each([
+        ['was set up', `CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=1`],
+        ['is told to have replicated', "SET GLOBAL gtid_slave_pos = '0-9-5'"],
+      ])('is taken with a warning when it %s, and more may not be seen', async (_title, sql) => {
+        const server = await start('OFF');
+        await server.query(`CREATE DATABASE shop; CREATE TABLE shop.users (id INT PRIMARY KEY); ${sql}`);
+        const mysql = await account(server, 'reader', ...GRANTS);
+        expect(await warnings(stage, ABOUT_REPLICAS, users, mysql)).toEqual([
+          expect.stringContaining('the user may not see whether the server is a replica'),
+        ]);
       });
     }
   },

@@ -1,9 +1,14 @@
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import type { TableOptions } from '../../lib';
 import type { TestApp } from '../support/app';
 import { codesOf } from '../support/app';
+import { storedCheckpoint, untilSaved } from '../support/checkpoint';
 import type { Stage } from '../support/each-sql';
 import { describeOneSql } from '../support/one-sql';
+import { replicate } from '../support/replicate';
+import type { SqlServer } from '../support/servers';
+import { startMysql } from '../support/servers';
+import { SwitchingProxy } from '../support/switching-proxy';
 import { waitFor } from '../support/wait-for';
 
 // GTIDs are switched off and on again under the tail (MySQL's own procedure): nothing is lost, and nothing is flushed.
@@ -174,4 +179,155 @@ describeOneSql('mysql', 'gtid_mode', { schema: SCHEMA }, (stage) => {
       );
     },
   );
+
+  it(
+    'may be switched with the app restarted at each step, down to no consistency at all',
+    { timeout: 120_000 },
+    async () => {
+      const apps = [await begin()];
+      await insert(stage);
+      const consistency = 'enforce_gtid_consistency';
+      for (const step of [...OFF, `${consistency} = OFF`, `${consistency} = ON`, ...ON]) {
+        const app = apps.at(-1) as TestApp;
+        await app.cacheflow.caughtUp();
+        await app.close();
+        await insert(stage);
+        await set(stage, step);
+        apps.push(await stage.app(options));
+        await insert(stage);
+      }
+      await expectAll(stage, apps);
+      expect(idsOf(...apps)).toEqual(await allIds(stage));
+      // What is saved is complete again, so that another server could take over.
+      await untilSaved(apps.at(-1) as TestApp, stage.redis);
+      const [row] = await stage.sql.query<{ executed: string }>('SELECT @@GLOBAL.gtid_executed AS executed');
+      expect((await storedCheckpoint(stage.redis))?.gtidSet).toBe(row?.executed.replace(/\s/g, ''));
+    },
+  );
+
+  it('may be switched with every connection to the server cut at each step, while values are written', async () => {
+    const app = await begin();
+    await stage.sql.query('INSERT INTO shop.t VALUES (1000, 0)');
+    let v = 0;
+    const update = async (): Promise<void> => {
+      await stage.sql.query('UPDATE shop.t SET v = ? WHERE id = 1000', [++v]);
+    };
+    for (const step of [...OFF, ...ON]) {
+      await update();
+      await switched(stage, app, step);
+      await update();
+      const { reconnects } = app.cacheflow.status().counters;
+      const [own] = await stage.sql.query<{ id: number }>('SELECT CONNECTION_ID() AS id');
+      const threads = await stage.sql.query<{ Id: number; User: string }>('SHOW PROCESSLIST');
+      for (const { Id: id, User: user } of threads) {
+        // Some are gone by then, because the tail hangs up when it loses one of its connections.
+        if (id !== own?.id && user === 'root') await stage.sql.query(`KILL ${id}`).catch(() => 'gone');
+      }
+      await waitFor(() => app.cacheflow.status().counters.reconnects > reconnects, { message: step });
+      await update();
+      await app.cacheflow.caughtUp();
+      expect(await stage.redis.get('shop:t:1000'), step).toBe(JSON.stringify({ id: 1000, v }));
+    }
+    expect(app.events.slice(1).map(({ before, after }) => [before?.['v'], after?.['v']])).toEqual(
+      Array.from({ length: v }, (_, n) => [n, n + 1]),
+    );
+    await expectAll(stage, [app]);
+  });
+});
+
+describeOneSql('mysql', 'a second server', { schema: SCHEMA }, (stage) => {
+  /** In the place of the first one's files it has its own, which are numbered alike. */
+  it('that takes over between the two connections of the tail is noticed', { timeout: 120_000 }, async () => {
+    const other = await startMysql({ args: ['--server-id=2', '--log-replica-updates=ON'] });
+    onTestFinished(() => other.dispose());
+    await other.query(replicate(stage.sql));
+    const seen = async (id: number): Promise<void> => {
+      await waitFor(async () => (await other.query('SELECT 1 FROM shop.t WHERE id = ?', [id])).length === 1, {
+        message: 'the replica',
+        timeoutMillis: 30_000,
+      });
+    };
+    const fileOf = async (server: SqlServer): Promise<string> =>
+      String((await server.query('SHOW BINARY LOG STATUS'))[0]?.['File']);
+    const flushTo = async (server: SqlServer, file: string): Promise<void> => {
+      while ((await fileOf(server)) !== file) await server.query('FLUSH BINARY LOGS');
+    };
+    await insert(stage);
+    await seen(1);
+    const file = 'binlog.000020';
+    await flushTo(stage.sql, file);
+
+    const proxy = await SwitchingProxy.start(stage.sql.port);
+    onTestFinished(() => proxy.dispose());
+    const app = await stage.app({
+      ...options,
+      // Its connection is no part of this.
+      barrier: { host: stage.sql.host, port: stage.sql.port },
+      mysql: { ...stage.sql.connectionOptions(), port: proxy.port },
+    });
+    await stage.cache('shop:other:1');
+    proxy.close();
+    await waitFor(() => app.cacheflow.status().state === 'connecting', { message: 'the break' });
+    // The first server has this change in its file of that name, the second one in the file before.
+    await insert(stage);
+    await seen(2);
+    await flushTo(other, file);
+
+    // Between its two connections the tail asks Redis.
+    stage.redisServer.pause();
+    const sessions = async (): Promise<number> =>
+      (await stage.sql.query("SELECT 1 FROM INFORMATION_SCHEMA.PROCESSLIST WHERE USER = 'root'")).length;
+    const before = await sessions();
+    proxy.open();
+    await waitFor(async () => (await sessions()) > before, { message: 'the first connection' });
+    proxy.open(other.port);
+    stage.redisServer.resume();
+    const noticed = (): boolean =>
+      app.errors.some(({ message }) => message.includes('the address leads to another server now'));
+    await waitFor(noticed, { message: 'the report' });
+    await app.cacheflow.caughtUp({ timeoutMillis: 30_000 });
+    await waitFor(() => app.events.length > 0, { message: 'the change' });
+    expect(idsOf(app)).toEqual([2]);
+    expect(await stage.redis.get('shop:other:1')).toBe('cached');
+    expect(codesOf(app)).toEqual(['CACHEFLOW_SOURCE_UNAVAILABLE']);
+  });
+
+  it('that readers use may have its gtid_mode switched as well', { timeout: 120_000 }, async () => {
+    const replica = await startMysql({ args: ['--server-id=2'] });
+    onTestFinished(() => replica.dispose());
+    await replica.query(
+      `SET GLOBAL gtid_mode = ON_PERMISSIVE; CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1',
+       SOURCE_PORT = ${stage.sql.port}, SOURCE_USER = 'root', SOURCE_LOG_FILE = 'binlog.000001', SOURCE_LOG_POS = 4;
+       START REPLICA`,
+    );
+    const app = await stage.app({ ...options, barrier: { host: replica.host, port: replica.port } });
+    await stage.cache('shop:other:1');
+    const before = (await allIds(stage)).length;
+    const late = async (count: number): Promise<void> => {
+      await replica.query('STOP REPLICA SQL_THREAD');
+      await insert(stage, count);
+      await waitFor(() => app.cacheflow.status().barrier.waitingSince !== undefined, {
+        message: 'the barrier',
+      });
+      expect((await replica.query('SELECT id FROM shop.t')).length).toBeLessThan(
+        (await allIds(stage)).length,
+      );
+      await replica.query('START REPLICA SQL_THREAD');
+      await app.cacheflow.caughtUp({ timeoutMillis: 30_000 });
+      const query = 'SELECT id FROM shop.t ORDER BY id';
+      expect(await replica.query(query)).toEqual(await stage.sql.query(query));
+    };
+    // It takes both kinds of transactions as long as it is in one of the permissive modes.
+    for (const step of [...OFF, ...ON]) {
+      await late(1);
+      await set(stage, step);
+      if (step.endsWith('_PERMISSIVE')) await replica.query(`SET GLOBAL ${step}`);
+      await late(2);
+    }
+    await app.cacheflow.caughtUp();
+    expect(idsOf(app)).toEqual((await allIds(stage)).slice(before));
+    expect(await stage.redis.get('shop:other:1')).toBe('cached');
+    // Told of: the replica that applied nothing, and the stream by GTID set, which the server broke off.
+    expect(codesOf(app)).toEqual(['CACHEFLOW_SOURCE_UNAVAILABLE']);
+  });
 });

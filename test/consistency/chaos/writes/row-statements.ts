@@ -128,7 +128,7 @@ function among(table: ChaosTable, numbers: readonly number[]): string {
 }
 
 /** Values as SQL: NULLs, text of several scripts, integers beyond 2^53, fractions, times, bytes. */
-export function values(
+function values(
   random: Random,
   words: readonly string[],
 ): {

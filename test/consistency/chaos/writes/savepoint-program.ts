@@ -1,7 +1,7 @@
 import type { Random } from '../random';
 
 /** Names in each row mean the same savepoint to both servers, whose comparison knows no case and no accents. */
-export const SAVEPOINT_NAMES: readonly (readonly string[])[] = [
+const SAVEPOINT_NAMES: readonly (readonly string[])[] = [
   ['s', 'S', '`s`', '`ß`'],
   ['größe', 'GRÖßE', '`Größe`', 'grose'],
   ['`a``b`', '`A``B`'],
