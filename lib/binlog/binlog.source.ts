@@ -14,6 +14,7 @@ import { GroupContent } from './group-content';
 import type { GroupFate } from './group-fate';
 import { ASSUMED_COMMITTED } from './group-fate';
 import { readGroupStatement } from './group-statement';
+import type { GtidTracker } from './gtid-tracker';
 import type { BinlogPosition, PreparedTransaction } from './position';
 import { MAX_DUMP_OFFSET, comparePositions, formatPosition } from './position';
 import type { Prepared } from './prepared-transactions';
@@ -29,7 +30,7 @@ import type { TableCatalog } from './table-catalog';
 import { TransactionAssembler } from './transaction-assembler';
 import type { Watchlist } from './watchlist';
 import { readXaPrepare } from './xid';
-import type { BinlogEvent, GtidTracker, ReplicationSession, SessionOptions } from './zongji';
+import type { BinlogEvent, ReplicationSession, SessionOptions } from './zongji';
 import { openReplicationSession } from './zongji';
 
 /** What a source reads with, and from where. */

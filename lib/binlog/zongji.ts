@@ -4,6 +4,7 @@ import type { Connection } from 'mysql2';
 import type ZongJi from '@vlasky/zongji';
 import type { BinlogEvent } from '@vlasky/zongji';
 import { sqlErrorCode } from './control-connection';
+import type { GtidTracker } from './gtid-tracker';
 
 export type { BinlogEvent };
 
@@ -226,13 +227,6 @@ class PacketTap {
       this.fail(error instanceof Error ? error : new Error(String(error)));
     }
   }
-}
-
-/** The transactions that were applied; grows as the stream goes on. */
-export interface GtidTracker {
-  /** Adds one transaction: `uuid:5`, `uuid:tag:5` or `0-1-5`. */
-  add(gtid: string): void;
-  toString(): string;
 }
 
 /** A tracker that starts with `gtidSet`, in MySQL's or MariaDB's form. */

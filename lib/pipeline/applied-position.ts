@@ -1,6 +1,6 @@
 import type { BinlogPosition, PreparedTransaction } from '../binlog/position';
 import { comparePositions } from '../binlog/position';
-import type { GtidTracker } from '../binlog/zongji';
+import type { GtidTracker } from '../binlog/gtid-tracker';
 import type { Checkpoint } from '../checkpoint/checkpoint.store';
 
 /** What the positions of a stream belong to. */

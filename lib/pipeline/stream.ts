@@ -1,5 +1,5 @@
 import type { BinlogPosition, ChangePosition, PreparedTransaction } from '../binlog/position';
-import type { GtidTracker } from '../binlog/zongji';
+import type { GtidTracker } from '../binlog/gtid-tracker';
 import type { ChangeAction, Row } from '../events/change-event';
 
 export interface TableName {

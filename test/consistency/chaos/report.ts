@@ -13,7 +13,7 @@ const WRITES: Readonly<Record<Exclude<keyof WriteCounts, 'rows'>, string>> = {
   largeGroups: 'large groups',
   xaCommits: 'XA commits',
   xaRollbacks: 'XA rollbacks',
-  xaLeftBehind: 'XA left behind',
+  xaLeftBehind: 'XA finished after a restart',
   charsetGroups: 'groups in other character sets',
   charsetDdls: 'DDL in other character sets',
   sequenceCalls: 'sequence calls',

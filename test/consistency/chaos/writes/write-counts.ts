@@ -10,7 +10,7 @@ export class WriteCounts {
   largeGroups = 0;
   xaCommits = 0;
   xaRollbacks = 0;
-  /** XA transactions that a connection or the server left behind when it died. */
+  /** XA transactions that were prepared when a connection or the server died, and were finished later. */
   xaLeftBehind = 0;
   /** By sessions with other character sets than UTF-8. */
   charsetGroups = 0;

@@ -19,6 +19,8 @@ export class XaFinisher {
   private readonly crew = new Crew(1, () => this.step());
   private readonly random: Random;
   private isStarted = false;
+  /** Prepared ones whose connection or server has died. */
+  private readonly leftBehind = new Set<Xa>();
 
   constructor(
     private readonly tools: WriterTools,
@@ -62,6 +64,7 @@ export class XaFinisher {
       if (!isConnectionError(error)) throw error;
       this.session.close();
       this.book.mayHaveLost = true;
+      for (const xa of this.book.waiting) this.leftBehind.add(xa);
       await sleep(RETRY_MILLIS);
     }
   }
@@ -82,7 +85,7 @@ export class XaFinisher {
     for (const xid of await preparedXids(this.session, this.tools.server.kind)) {
       const xa = this.book.find(xid) ?? this.book.open(xid, [], 'nobody');
       if (xa.holder !== 'nobody') continue;
-      this.tools.counts.xaLeftBehind++;
+      this.leftBehind.add(xa);
       if ((await this.ask(xa)) === 'not now') this.book.mayHaveLost = true;
     }
   }
@@ -102,8 +105,10 @@ export class XaFinisher {
     return 'done';
   }
 
-  private done({ statements }: Xa, decision: XaDecision): void {
+  private done(xa: Xa, decision: XaDecision): void {
     const { journal, counts } = this.tools;
+    const { statements } = xa;
+    if (this.leftBehind.delete(xa)) counts.xaLeftBehind++;
     heat(journal, statements);
     record(journal, statements, `XA ${decision} by another connection`);
     if (decision === 'COMMIT') {

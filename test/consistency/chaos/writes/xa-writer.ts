@@ -2,8 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { SqlSession } from '../sql-session';
 import { isConnectionError } from '../sql-session';
 import type { Random } from '../random';
+import { tableNamed } from '../tables';
 import { largeStatements } from './large-statements';
 import type { Statement } from './row-statements';
+import { upsert } from './row-statements';
 import { withSavepoints } from './savepoint-program';
 import { heat, isExpected, record, rowsOf } from './transaction';
 import type { Worker, Writer, WriterTools } from './writer';
@@ -14,11 +16,15 @@ import type { Xid } from './xid';
 import { makeXids } from './xid';
 
 const BY = 'xa';
-/** How one ends: by its own connection, in one or two phases or before it was prepared, or by another one. */
-type Shape = 'one phase' | 'unprepared' | 'two phases' | 'left';
-const SHAPES: readonly Shape[] = ['one phase', 'unprepared', 'two phases', 'left', 'left', 'left'];
+/** How one ends: by its own connection, in one or two phases or before it was prepared, or by another one, some later. */
+type Shape = 'one phase' | 'unprepared' | 'two phases' | 'left' | 'kept';
+const SHAPES: readonly Shape[] = ['one phase', 'unprepared', 'two phases', 'left', 'left', 'left', 'kept'];
 /** Most are finished soon, since others wait for the rows that they lock. */
 const PAUSES = [5, 20, 50, 80, 400];
+/** Those that are kept outlive restarts of the app and the server; nobody else writes to their rows. */
+const KEPT_MILLIS = 6_000;
+const FIRST_KEPT_ROW = 1_000_000;
+const KEPT_TABLES = ['users', 'products'].map((name) => tableNamed(name));
 const LARGE_EVERY_MILLIS = 30_000;
 
 /** XA transactions: in one phase or two, finished by the connection that prepared them or by another, or rolled back. */
@@ -27,6 +33,7 @@ export class XaWriter implements Writer {
   private readonly finisher: XaFinisher;
   private batches = 0;
   private largeDueAt = 0;
+  private keptRows = 0;
 
   constructor(private readonly tools: WriterTools) {
     this.finisher = new XaFinisher(tools, this.book);
@@ -56,10 +63,10 @@ export class XaWriter implements Writer {
   private async writeAs(shape: Shape, worker: Worker): Promise<number> {
     const { random } = worker;
     // Several that are prepared at a time.
-    const count = shape === 'left' ? random.pick([1, 1, 2, 3]) : 1;
+    const count = shape === 'left' || shape === 'kept' ? random.pick([1, 1, 2, 3]) : 1;
     let changed = 0;
     for (const xid of makeXids(count, ++this.batches, random)) {
-      const statements = this.statements(random);
+      const statements = shape === 'kept' ? [this.keptStatement(random)] : this.statements(random);
       const parts = this.partsOf(statements, random);
       if (await this.run(worker, xid, statements, parts, shape)) changed += rowsOf(statements);
     }
@@ -73,6 +80,13 @@ export class XaWriter implements Writer {
     this.largeDueAt = Date.now() + LARGE_EVERY_MILLIS;
     counts.largeGroups++;
     return [...statements, ...largeStatements(rows, random, BY)];
+  }
+
+  private keptStatement(random: Random): Statement {
+    const table = random.pick(KEPT_TABLES);
+    const changeId = this.tools.rows.nextChangeId(BY);
+    const numbers = Array.from({ length: random.int(1, 3) }, () => FIRST_KEPT_ROW + ++this.keptRows);
+    return { table, numbers, changeId, text: 'insert', sql: upsert(table, numbers, changeId, random) };
   }
 
   private partsOf(statements: readonly Statement[], random: Random): string[] {
@@ -103,8 +117,8 @@ export class XaWriter implements Writer {
       else {
         await session.query(`XA PREPARE ${xa.sql}`);
         record(journal, statements, 'XA PREPARE');
-        const pause = random.int(0, random.pick(PAUSES));
-        if (shape === 'left') await this.handOver(session, xa, pause, random);
+        const pause = random.int(0, shape === 'kept' ? KEPT_MILLIS : random.pick(PAUSES));
+        if (shape !== 'two phases') await this.handOver(session, xa, pause, random);
         else {
           await sleep(pause);
           await this.end(session, xa, random.pick<XaDecision>(['COMMIT', 'COMMIT', 'ROLLBACK']));
@@ -153,6 +167,7 @@ export class XaWriter implements Writer {
   /** Rethrows what nobody expects. */
   private async refuse(session: SqlSession, xa: Xa, error: unknown): Promise<void> {
     this.tools.counts.rollbacks++;
+    xa.decision = 'ROLLBACK';
     for (const sql of [`XA END ${xa.sql}`, `XA ROLLBACK ${xa.sql}`]) {
       try {
         await session.query(sql);
