@@ -23,6 +23,11 @@ export interface ServerInfo {
 
 type SqlRow = Record<string, unknown>;
 
+/** mysql2's query, with the timer of its timeout, which the types leave out. */
+interface AskedQuery {
+  queryTimeout?: NodeJS.Timeout | null;
+}
+
 const KEEP_ALIVE_DELAY_MILLIS = 10_000;
 
 /**
@@ -74,7 +79,7 @@ async function toConnectionOptions(
 /** The second connection to the source, for questions; the first one streams. */
 export class ControlConnection {
   private broken: Error | undefined;
-  private unanswered = 0;
+  private readonly unanswered = new Set<AskedQuery>();
   /** mysql2 leaves what was asked before the close without an answer for ever. */
   private readonly closing = new AbortController();
 
@@ -115,17 +120,18 @@ export class ControlConnection {
 
   /** Runs one statement; times out, so that a frozen server is noticed. */
   async query(sql: string, values: readonly unknown[] = []): Promise<SqlRow[]> {
+    let query: AskedQuery = {};
     const answer = new Promise<SqlRow[]>((resolve, reject) => {
-      this.raw.query<RowDataPacket[]>(
+      query = this.raw.query<RowDataPacket[]>(
         { sql, values: [...values], timeout: QUERY_TIMEOUT_MILLIS },
         (error, rows) => (error ? reject(error) : resolve(rows)),
-      );
+      ) as AskedQuery;
     });
-    this.unanswered++;
+    this.unanswered.add(query);
     try {
       return await untilAborted(answer, this.closing.signal);
     } finally {
-      if (!this.closing.signal.aborted) this.unanswered--;
+      this.unanswered.delete(query);
     }
   }
 
@@ -202,8 +208,9 @@ export class ControlConnection {
     this.broken ??= new Error('The connection was closed');
     this.closing.abort(this.broken);
     this.raw.destroy();
-    // mysql2 would print a warning about answers that nobody waits for any more.
-    if (this.unanswered > 0) this.socket.destroy();
+    // mysql2 would print a warning about answers that nobody waits for any more, and keep their timers.
+    if (this.unanswered.size > 0) this.socket.destroy();
+    for (const { queryTimeout } of this.unanswered) clearTimeout(queryTimeout ?? undefined);
     // It only says goodbye; a frozen server never answers, and must not keep the process alive.
     this.socket.unref();
   }

@@ -93,6 +93,27 @@ describeEachSql('a shutdown', { schema: SCHEMA }, (stage) => {
     }
   });
 
+  it('waits for no answer of a connection that is closed', async () => {
+    const script = join(__dirname, 'fixtures/unanswered-question.cjs');
+    const settings = {
+      library: join(__dirname, '../../.build/lib'),
+      mysql: stage.sql.connectionOptions(),
+    };
+    const child = spawn(process.execPath, [script, JSON.stringify(settings)]);
+    let complaints = '';
+    let closedAt = 0;
+    child.stdout.on('data', () => (closedAt ||= performance.now()));
+    child.stderr.on('data', (chunk: Buffer) => (complaints += chunk.toString()));
+    try {
+      const code = await new Promise((resolve) => child.once('close', resolve));
+      expect(complaints).toBe('');
+      expect(code).toBe(0);
+      expect(performance.now() - closedAt).toBeLessThan(2_000);
+    } finally {
+      child.kill('SIGKILL');
+    }
+  });
+
   it('leaves a client that the app gave alone', async () => {
     const client = new Redis(stage.redisServer.port);
     try {
