@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { expect, it, onTestFinished } from 'vitest';
 import type { TableOptions } from '../../lib';
 import type { TestApp } from '../support/app';
@@ -300,6 +301,12 @@ describeOneSql('mysql', 'a second server', { schema: SCHEMA }, (stage) => {
        SOURCE_PORT = ${stage.sql.port}, SOURCE_USER = 'root', SOURCE_LOG_FILE = 'binlog.000001', SOURCE_LOG_POS = 4;
        START REPLICA`,
     );
+    const ids = 'SELECT id FROM shop.t ORDER BY id';
+    // `late` stops it, which must not happen before it has the table.
+    await waitFor(async () => isDeepStrictEqual(await replica.query(ids), await stage.sql.query(ids)), {
+      timeoutMillis: 30_000,
+      message: 'the replica',
+    });
     const app = await stage.app({ ...options, barrier: { host: replica.host, port: replica.port } });
     await stage.cache('shop:other:1');
     const before = (await allIds(stage)).length;
@@ -309,13 +316,10 @@ describeOneSql('mysql', 'a second server', { schema: SCHEMA }, (stage) => {
       await waitFor(() => app.cacheflow.status().barrier.waitingSince !== undefined, {
         message: 'the barrier',
       });
-      expect((await replica.query('SELECT id FROM shop.t')).length).toBeLessThan(
-        (await allIds(stage)).length,
-      );
+      expect((await replica.query(ids)).length).toBeLessThan((await allIds(stage)).length);
       await replica.query('START REPLICA SQL_THREAD');
       await app.cacheflow.caughtUp({ timeoutMillis: 30_000 });
-      const query = 'SELECT id FROM shop.t ORDER BY id';
-      expect(await replica.query(query)).toEqual(await stage.sql.query(query));
+      expect(await replica.query(ids)).toEqual(await stage.sql.query(ids));
     };
     // It takes both kinds of transactions as long as it is in one of the permissive modes.
     for (const step of [...OFF, ...ON]) {
