@@ -211,6 +211,53 @@ const GROUPS: Record<string, { run: string[]; events: string[] }> = {
     ],
     events: ['update t 2=2'],
   },
+  'by the handler of an error in a procedure': {
+    run: [
+      'DROP PROCEDURE IF EXISTS p',
+      `CREATE PROCEDURE p()
+       BEGIN
+         DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK TO s; END;
+         SAVEPOINT s;
+         UPDATE t SET v = 99 WHERE id = 2;
+         UPDATE aside SET v = 99 WHERE id = 2;
+         INSERT INTO t VALUES (1, 1);
+       END`,
+      'BEGIN',
+      TEMPORARY,
+      'UPDATE t SET v = 1 WHERE id = 1',
+      'CALL p()',
+      'UPDATE t SET v = 3 WHERE id = 3',
+      'COMMIT',
+    ],
+    events: ['update t 1=1', 'update t 3=3'],
+  },
+  'before a chained transaction': {
+    run: [
+      'SET autocommit = 0',
+      TEMPORARY,
+      'UPDATE t SET v = 99 WHERE id = 1',
+      'ROLLBACK AND CHAIN',
+      'UPDATE t SET v = 2 WHERE id = 2',
+      'COMMIT AND CHAIN',
+      'UPDATE t SET v = 99 WHERE id = 2',
+      'ROLLBACK',
+    ],
+    events: ['update t 2=2'],
+  },
+  'after a commit by DDL': {
+    run: [
+      'BEGIN',
+      TEMPORARY,
+      'UPDATE t SET v = 1 WHERE id = 1',
+      'CREATE TABLE scrap (id INT)',
+      'BEGIN',
+      'DROP TEMPORARY TABLE x',
+      'UPDATE t SET v = 99 WHERE id = 1',
+      'ROLLBACK',
+      'DROP TABLE scrap',
+    ],
+    events: ['update t 1=1'],
+  },
   'whose parent rows had children': {
     run: ['BEGIN', TEMPORARY, 'DELETE FROM parent WHERE id = 1', 'ROLLBACK'],
     events: [],

@@ -266,6 +266,60 @@ describeEachSql('an XA transaction', { schema: SCHEMA }, (stage) => {
     expect(await stage.redis.get('shop:aside:1')).toBeNull();
   });
 
+  it('that is one of several, all too large, counts in the order of the commits while Redis hangs', async () => {
+    await reset(stage);
+    const app = await stage.app({ tables, queue: { maxRows: 500 } });
+    await stage.cache('shop:other:1');
+    for (const at of [1, 2, 3, 4]) {
+      const rows = rowsOf(at * 10_000, 2_000, "REPEAT('w', 700)");
+      await prepare(stage, `'${at}'`, `INSERT INTO big VALUES ${rows}`, `INSERT INTO t VALUES (${at}0, 1)`);
+    }
+    await app.cacheflow.caughtUp();
+    expect(app.events).toEqual([]);
+    stage.redisServer.pause();
+    try {
+      for (const at of [3, 1, 4]) {
+        await finish(stage, `'${at}'`);
+        await stage.sql.query(`INSERT INTO shop.t VALUES (${at}1, 2)`);
+      }
+      await finish(stage, "'2'", 'ROLLBACK');
+      await waitFor(() => app.cacheflow.status().redis.waitingSince !== undefined);
+    } finally {
+      stage.redisServer.resume();
+    }
+    await expectExact(stage, app);
+    const events = app.events.map(told);
+    expect(events.filter((event) => event.startsWith('insert t'))).toEqual(
+      ['30=1', '31=2', '10=1', '11=2', '40=1', '41=2'].map((row) => `insert t ${row}`),
+    );
+    expect(events.length).toBe(6_006);
+    expect(await stage.redis.exists('shop:big:10000', 'shop:big:20000', 'shop:big:41999')).toBe(2);
+  });
+
+  it('that is committed while the tail is paused is given out when it goes on', async () => {
+    await reset(stage);
+    const app = await stage.app({ tables, queue: { maxRows: 500 } });
+    await stage.cache('shop:other:1');
+    const rows = rowsOf(1, 4_000, "REPEAT('w', 700)");
+    await prepare(stage, "'small'", 'INSERT INTO t VALUES (50, 1)');
+    await prepare(stage, "'large'", `INSERT INTO big VALUES ${rows}`, 'INSERT INTO t VALUES (51, 1)');
+    await app.cacheflow.caughtUp();
+    app.cacheflow.pause();
+    await finish(stage, "'large'");
+    await finish(stage, "'small'");
+    await stage.sql.query('INSERT INTO shop.t VALUES (52, 1)');
+    expect(app.events).toEqual([]);
+    app.cacheflow.resume();
+    // In the midst of the second reading.
+    await waitFor(() => app.events.length > 0);
+    app.cacheflow.pause();
+    expect(app.events.length).toBeLessThan(4_003);
+    app.cacheflow.resume();
+    await expectExact(stage, app);
+    expect(app.events.length).toBe(4_003);
+    expect(app.events.slice(-3).map(told)).toEqual(['insert t 51=1', 'insert t 50=1', 'insert t 52=1']);
+  });
+
   it('whose rows were purged costs its tables all keys, and no other table any', async () => {
     await reset(stage);
     const app = await stage.app({ tables });
