@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { Connection } from 'mysql2/promise';
 import { createConnection } from 'mysql2/promise';
+import { firstValueFrom, tap } from 'rxjs';
 import { expect, it, onTestFinished } from 'vitest';
 import type { ChangeEvent, TableOptions } from '../../lib';
 import { CacheflowModule, CacheflowService, EventUnsupportedError, OnBinlog } from '../../lib';
@@ -309,10 +310,10 @@ describeEachSql('an XA transaction', { schema: SCHEMA }, (stage) => {
     await finish(stage, "'small'");
     await stage.sql.query('INSERT INTO shop.t VALUES (52, 1)');
     expect(app.events).toEqual([]);
+    // Once more in the midst of the second reading.
+    const begun = firstValueFrom(app.cacheflow.events$.pipe(tap(() => app.cacheflow.pause())));
     app.cacheflow.resume();
-    // In the midst of the second reading.
-    await waitFor(() => app.events.length > 0);
-    app.cacheflow.pause();
+    await begun;
     expect(app.events.length).toBeLessThan(4_003);
     app.cacheflow.resume();
     await expectExact(stage, app);
