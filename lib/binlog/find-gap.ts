@@ -19,6 +19,10 @@ export async function findGap(
 ): Promise<string | undefined> {
   const { gtidSet } = known;
   const sameServer = known.serverUuid === undefined || known.serverUuid === server.identity;
+  if (gtidSet && isOfMariadb(gtidSet) !== (server.flavor === 'mariadb')) {
+    const [now, then] = server.flavor === 'mariadb' ? ['MariaDB', 'MySQL'] : ['MySQL', 'MariaDB'];
+    return `the source is ${now} now, where a position of ${then} means nothing`;
+  }
   if (server.gtid && gtidSet !== undefined) {
     return (
       (server.flavor === 'mysql' ? await gtidGap(control, gtidSet) : undefined) ??
@@ -29,6 +33,11 @@ export async function findGap(
   const files = await control.binlogFiles();
   if (!files.some((each) => each.file === known.file)) return `the source no longer has ${known.file}`;
   return resetGap(control, known, signal);
+}
+
+/** MariaDB's positions are `domain-server-sequence`, MySQL's sets begin with a UUID. */
+function isOfMariadb(gtidSet: string): boolean {
+  return /^\d+-\d+-\d+(,|$)/.test(gtidSet);
 }
 
 async function gtidGap(control: ControlConnection, gtidSet: string): Promise<string | undefined> {

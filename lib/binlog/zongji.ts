@@ -49,9 +49,17 @@ interface Packet {
 }
 /** zongji's replication connection: mysql2's, with the parts that its types leave out. */
 interface RawConnection {
+  readonly threadId?: number | null;
   readonly stream: Socket;
   query(sql: string, callback?: (error: Error | null) => void): void;
   addCommand(command: BinlogCommand): unknown;
+}
+
+/** What zongji's types leave out. */
+interface ZongJiInternals {
+  connection: RawConnection | null;
+  ctrlConnection: unknown;
+  useChecksum: boolean;
 }
 
 export interface SessionOptions {
@@ -95,13 +103,16 @@ export async function openReplicationSession(
   const { default: ZongJiClass } = await loadZongji();
   options.signal?.throwIfAborted();
   const zongji: ZongJi = new ZongJiClass(options.control);
-  const internals = zongji as unknown as { connection: RawConnection | null; useChecksum: boolean };
+  const internals = zongji as unknown as ZongJiInternals;
   let closed = false;
   const close = (): void => {
     if (closed) return;
     closed = true;
     const { connection } = internals;
+    // zongji would wait a second for its own KILL, whose answer does not come once the control connection is closed.
+    internals.ctrlConnection = null;
     zongji.stop();
+    if (connection?.threadId) options.control.query(`KILL ${connection.threadId}`, () => undefined);
     // It only says goodbye; mysql2 would read on, and print a warning about the server's last words.
     connection?.stream.destroy();
   };

@@ -28,7 +28,8 @@ export async function checkFilters(
     for (const db of databasesOf(rule, databases, anyCase)) {
       if (!filter.hides(db)) continue;
       const problem = `${filter.saysOf(db)}, so that no change in it is in the binlog`;
-      const fix = `${filter.cureFor(db)} (my.cnf, [mysqld]), and restart the server`;
+      const otherwise = rule.db.includes('*') ? '; or name the databases to watch instead of a pattern' : '';
+      const fix = `${filter.cureFor(db)} (my.cnf, [mysqld]), and restart the server${otherwise}`;
       const isSure =
         !rule.db.includes('*') ||
         rule.table === '*' ||

@@ -50,6 +50,10 @@ const TABLES = `
 
 const IGNORED = ['hidden', 'shop_eu', 'Mixed', 'empty_one', 'later_on', 'mysql'];
 
+/** What is said besides of an entry whose database is a pattern. */
+const orNamed = (subject: string): string =>
+  /\([^.]*\*/.test(subject) ? '; or name the databases to watch instead of a pattern' : '';
+
 describeEachSql(
   'a source with binlog-ignore-db',
   { schema: DATABASES + TABLES, sql: () => ({ args: IGNORED.map((db) => `--binlog-ignore-db=${db}`) }) },
@@ -57,7 +61,7 @@ describeEachSql(
     const list = IGNORED.join(',');
     const fault = (subject: string, db: string) =>
       `${subject}: binlog-ignore-db is ${list} and leaves out ${db}, so that no change in it is in the binlog | ` +
-      `Remove ${db} from binlog-ignore-db (my.cnf, [mysqld]), and restart the server`;
+      `Remove ${db} from binlog-ignore-db (my.cnf, [mysqld]), and restart the server${orNamed(subject)}`;
 
     it('is refused for what it hides of the watched tables', async () => {
       const tables = [all('shop', 'users'), all('hidden', 'secrets'), all('shop_eu'), all('later_on', 'x')];
@@ -133,7 +137,7 @@ describeEachSql(
   (stage) => {
     const fault = (subject: string, db: string) =>
       `${subject}: binlog-do-db is shop,empty_one and leaves out ${db}, so that no change in it is in the binlog | ` +
-      `Add binlog-do-db = ${db} in a line of its own, or remove all binlog-do-db (my.cnf, [mysqld]), and restart the server`;
+      `Add binlog-do-db = ${db} in a line of its own, or remove all binlog-do-db (my.cnf, [mysqld]), and restart the server${orNamed(subject)}`;
 
     it('is refused for what it leaves out of the watched tables, also by a pattern', async () => {
       const tables = [

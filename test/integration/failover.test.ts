@@ -83,6 +83,28 @@ describeEachSql('a source', { schema: SCHEMA }, (stage) => {
     expect(await valueThen).toBeNull();
   }, 120_000);
 
+  it('of one kind that gives way to one of the other kind costs all keys, and is followed', async () => {
+    const other = await (stage.kind === 'mysql' ? startMariadb : startMysql)();
+    onTestFinished(() => other.dispose());
+    await other.query(SCHEMA);
+    const app = await stage.app({ tables: [USERS] });
+    await stage.sql.query('REPLACE INTO shop.users VALUES (1, 1)');
+    await app.cacheflow.caughtUp();
+    await app.close();
+    await stage.cache('shop:users:1', 'shop:users:2', 'shop:users:3');
+    const later = await stage.app({ tables: [USERS], mysql: other.connectionOptions() });
+    await later.cacheflow.caughtUp();
+    expect(await stage.redis.mget('shop:users:1', 'shop:users:2')).toEqual([null, null]);
+    expect(later.errors.map(({ message }) => message)).toEqual([
+      expect.stringMatching(/Changes were missed, because the source is \w+ now/),
+    ]);
+    await stage.cache('shop:users:2', 'shop:users:3');
+    await other.query('INSERT INTO shop.users VALUES (2, 2)');
+    await later.cacheflow.caughtUp();
+    expect(await stage.redis.mget('shop:users:2', 'shop:users:3')).toEqual([null, 'cached']);
+    expect(later.events.map(({ after }) => after)).toEqual([{ id: 2, n: 2 }]);
+  });
+
   it('that comes back from an older copy, and writes as many transactions again, costs all keys', async () => {
     await stage.sql.query('REPLACE INTO shop.users VALUES (1, 1), (2, 1)');
     const app = await stage.app({ tables: [USERS] });
