@@ -3,6 +3,7 @@ import type { ControlConnection, ServerInfo } from './control-connection';
 import { comparePositions } from './position';
 import { probeDump } from './probe-dump';
 import { classifySourceError } from './source-faults';
+import { isMariadbGtid } from './zongji';
 
 /**
  * Transactions that we have read may be a moment away from being executed, e.g. while semi-synchronous replication
@@ -19,7 +20,7 @@ export async function findGap(
 ): Promise<string | undefined> {
   const { gtidSet } = known;
   const sameServer = known.serverUuid === undefined || known.serverUuid === server.identity;
-  if (gtidSet && isOfMariadb(gtidSet) !== (server.flavor === 'mariadb')) {
+  if (gtidSet && isMariadbGtid(gtidSet.split(',')[0] ?? '') !== (server.flavor === 'mariadb')) {
     const [now, then] = server.flavor === 'mariadb' ? ['MariaDB', 'MySQL'] : ['MySQL', 'MariaDB'];
     return `the source is ${now} now, where a position of ${then} means nothing`;
   }
@@ -33,11 +34,6 @@ export async function findGap(
   const files = await control.binlogFiles();
   if (!files.some((each) => each.file === known.file)) return `the source no longer has ${known.file}`;
   return resetGap(control, known, signal);
-}
-
-/** MariaDB's positions are `domain-server-sequence`, MySQL's sets begin with a UUID. */
-function isOfMariadb(gtidSet: string): boolean {
-  return /^\d+-\d+-\d+(,|$)/.test(gtidSet);
 }
 
 async function gtidGap(control: ControlConnection, gtidSet: string): Promise<string | undefined> {

@@ -262,7 +262,7 @@ export async function coversGtid(gtidSet: string, gtid: string): Promise<boolean
     : GtidSet.parse(gtidSet).contains(gtid);
 }
 
-/** `0-1-5`: domain, server, sequence. */
-function isMariadbGtid(gtid: string): boolean {
+/** `0-1-5`: domain, server, sequence. MySQL's begin with a UUID. */
+export function isMariadbGtid(gtid: string): boolean {
   return /^\d+-\d+-\d+$/.test(gtid);
 }

@@ -25,13 +25,14 @@ export async function checkFilters(
 
   for (const rule of rules.all) {
     const subject = `tables[${rule.index}] (${rule.db}.${rule.table})`;
+    const isPattern = rule.db.includes('*');
     for (const db of databasesOf(rule, databases, anyCase)) {
       if (!filter.hides(db)) continue;
       const problem = `${filter.saysOf(db)}, so that no change in it is in the binlog`;
-      const otherwise = rule.db.includes('*') ? '; or name the databases to watch instead of a pattern' : '';
+      const otherwise = isPattern ? '; or name the databases to watch instead of a pattern' : '';
       const fix = `${filter.cureFor(db)} (my.cnf, [mysqld]), and restart the server${otherwise}`;
       const isSure =
-        !rule.db.includes('*') ||
+        !isPattern ||
         rule.table === '*' ||
         existing.some(({ schema, table }) => schema === db && rules.find(schema, table) === rule);
       if (isSure) faults.push({ subject, problem, fix });

@@ -55,8 +55,8 @@ function idsOf(...apps: readonly TestApp[]): unknown[] {
   return apps.flatMap(({ events }) => events.map(({ after }) => after?.['id']));
 }
 
-async function allIds(stage: Stage): Promise<unknown[]> {
-  return (await stage.sql.query('SELECT id FROM shop.t ORDER BY id')).map((row) => row['id']);
+async function allIds({ sql }: Pick<Stage, 'sql'>): Promise<unknown[]> {
+  return (await sql.query('SELECT id FROM shop.t ORDER BY id')).map((row) => row['id']);
 }
 
 /** That every row came and is written, and that nothing was flushed. */
@@ -301,9 +301,8 @@ describeOneSql('mysql', 'a second server', { schema: SCHEMA }, (stage) => {
        SOURCE_PORT = ${stage.sql.port}, SOURCE_USER = 'root', SOURCE_LOG_FILE = 'binlog.000001', SOURCE_LOG_POS = 4;
        START REPLICA`,
     );
-    const ids = 'SELECT id FROM shop.t ORDER BY id';
     // `late` stops it, which must not happen before it has the table.
-    await waitFor(async () => isDeepStrictEqual(await replica.query(ids), await stage.sql.query(ids)), {
+    await waitFor(async () => isDeepStrictEqual(await allIds({ sql: replica }), await allIds(stage)), {
       timeoutMillis: 30_000,
       message: 'the replica',
     });
@@ -316,10 +315,10 @@ describeOneSql('mysql', 'a second server', { schema: SCHEMA }, (stage) => {
       await waitFor(() => app.cacheflow.status().barrier.waitingSince !== undefined, {
         message: 'the barrier',
       });
-      expect((await replica.query(ids)).length).toBeLessThan((await allIds(stage)).length);
+      expect((await allIds({ sql: replica })).length).toBeLessThan((await allIds(stage)).length);
       await replica.query('START REPLICA SQL_THREAD');
       await app.cacheflow.caughtUp({ timeoutMillis: 30_000 });
-      expect(await replica.query(ids)).toEqual(await stage.sql.query(ids));
+      expect(await allIds({ sql: replica })).toEqual(await allIds(stage));
     };
     // It takes both kinds of transactions as long as it is in one of the permissive modes.
     for (const step of [...OFF, ...ON]) {

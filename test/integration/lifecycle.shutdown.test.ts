@@ -11,6 +11,31 @@ const SCHEMA = `
   CREATE TABLE user.users (id INT PRIMARY KEY, version INT);`;
 const TABLES = [{ db: 'user', table: 'users', strategy: 'write-through' as const }];
 
+const LIBRARY = join(__dirname, '../../.build/lib');
+
+/** Runs a fixture, which has to end by itself, quietly, soon after it has printed `closed`; resolves with its output. */
+async function endOf(fixture: string, settings: unknown): Promise<string> {
+  const script = join(__dirname, 'fixtures', fixture);
+  const child = spawn(process.execPath, [script, JSON.stringify(settings)]);
+  let output = '';
+  let complaints = '';
+  let closedAt = 0;
+  child.stdout.on('data', (chunk: Buffer) => {
+    output += chunk.toString();
+    if (output.includes('closed')) closedAt ||= performance.now();
+  });
+  child.stderr.on('data', (chunk: Buffer) => (complaints += chunk.toString()));
+  try {
+    const code = await new Promise((resolve) => child.once('close', resolve));
+    expect(complaints).toBe('');
+    expect(code).toBe(0);
+    expect(performance.now() - closedAt).toBeLessThan(2_000);
+    return output;
+  } finally {
+    child.kill('SIGKILL');
+  }
+}
+
 describeEachSql('a shutdown', { schema: SCHEMA }, (stage) => {
   const write = async (id: number, version: number): Promise<void> => {
     await stage.sql.query('REPLACE INTO user.users VALUES (?, ?)', [id, version]);
@@ -69,52 +94,18 @@ describeEachSql('a shutdown', { schema: SCHEMA }, (stage) => {
     ['after a change', 'REPLACE INTO user.users VALUES (200, 1)', '1 event'],
     ['as soon as it has caught up', '', '0 event'],
   ])('lets the process end by itself, quietly: %s', async (_title, statement, seen) => {
-    const script = join(__dirname, 'fixtures/one-change.cjs');
     const settings = {
-      library: join(__dirname, '../../.build/lib'),
+      library: LIBRARY,
       options: stage.options({ tables: TABLES }),
       statement,
       mysql: stage.sql.connectionOptions(),
     };
-    const child = spawn(process.execPath, [script, JSON.stringify(settings)]);
-    let output = '';
-    let complaints = '';
-    let closedAt = 0;
-    child.stdout.on('data', (chunk: Buffer) => {
-      output += chunk.toString();
-      if (output.includes('closed')) closedAt ||= performance.now();
-    });
-    child.stderr.on('data', (chunk: Buffer) => (complaints += chunk.toString()));
-    try {
-      const code = await new Promise((resolve) => child.once('close', resolve));
-      expect(complaints).toBe('');
-      expect(output).toContain(seen);
-      expect(code).toBe(0);
-      expect(performance.now() - closedAt).toBeLessThan(2_000);
-    } finally {
-      child.kill('SIGKILL');
-    }
+    expect(await endOf('one-change.cjs', settings)).toContain(seen);
   });
 
   it('waits for no answer of a connection that is closed', async () => {
-    const script = join(__dirname, 'fixtures/unanswered-question.cjs');
-    const settings = {
-      library: join(__dirname, '../../.build/lib'),
-      mysql: stage.sql.connectionOptions(),
-    };
-    const child = spawn(process.execPath, [script, JSON.stringify(settings)]);
-    let complaints = '';
-    let closedAt = 0;
-    child.stdout.on('data', () => (closedAt ||= performance.now()));
-    child.stderr.on('data', (chunk: Buffer) => (complaints += chunk.toString()));
-    try {
-      const code = await new Promise((resolve) => child.once('close', resolve));
-      expect(complaints).toBe('');
-      expect(code).toBe(0);
-      expect(performance.now() - closedAt).toBeLessThan(2_000);
-    } finally {
-      child.kill('SIGKILL');
-    }
+    const settings = { library: LIBRARY, mysql: stage.sql.connectionOptions() };
+    await endOf('unanswered-question.cjs', settings);
   });
 
   it('leaves a client that the app gave alone', async () => {
