@@ -3,7 +3,7 @@ import { NestFactory } from '@nestjs/core';
 import { Redis } from 'ioredis';
 import { createPool } from 'mysql2/promise';
 import { CacheflowModule, CacheflowService } from '../lib';
-import { VisibilityBarrier } from '../lib/pipeline/visibility-barrier';
+import { VisibilityBarrier } from '../lib/barrier/visibility-barrier';
 import type { RedisServer, SqlServer } from '../test/support/servers';
 
 const RATE_PER_SECOND = 500;

@@ -1,6 +1,6 @@
 import { ConfigurableModuleBuilder } from '@nestjs/common';
-import { DEFAULT_NAME } from './cacheflow.constants';
-import type { CacheflowExtras, CacheflowOptions } from './cacheflow.options';
+import { DEFAULT_NAME } from './support/injection-tokens';
+import type { CacheflowExtras, CacheflowOptions } from './options/cacheflow.options';
 
 const extras: Required<CacheflowExtras> = { name: DEFAULT_NAME, isGlobal: true };
 

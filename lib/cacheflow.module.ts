@@ -2,15 +2,16 @@ import type { DynamicModule, InjectionToken, Provider } from '@nestjs/common';
 import { Module } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
 import { Auditor } from './audit/auditor';
-import { BinlogService } from './binlog/binlog.service';
+import { BinlogService } from './engine/binlog.service';
 import { CacheReader } from './cache/cache-reader';
 import { CachedRunner, cachedRunnerToken } from './cache/cached-runner';
 import { CachedExplorer } from './cache/cached.explorer';
 import { Freshness } from './cache/freshness';
-import { resolveConfig } from './cacheflow.config';
-import { CACHEFLOW_CONFIG, CACHEFLOW_NAME, DEFAULT_NAME } from './cacheflow.constants';
+import type { CacheflowConfig } from './config/cacheflow.config';
+import { resolveConfig } from './config/cacheflow.config';
+import { CACHEFLOW_CONFIG, CACHEFLOW_NAME, DEFAULT_NAME } from './support/injection-tokens';
 import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } from './cacheflow.module-definition';
-import type { CacheflowAsyncOptions, CacheflowExtras, CacheflowOptions } from './cacheflow.options';
+import type { CacheflowAsyncOptions, CacheflowExtras, CacheflowOptions } from './options/cacheflow.options';
 import { CacheflowService } from './cacheflow.service';
 import { CheckpointStores } from './checkpoint/checkpoint-stores';
 import { ErrorReporter } from './errors/error-reporter';
@@ -19,13 +20,13 @@ import { OnBinlogExplorer } from './events/on-binlog.explorer';
 import { getCacheflowToken } from './inject-cacheflow.decorator';
 import { CacheWriter } from './redis/cache-writer';
 import { RedisConnection } from './redis/redis-connection';
-import { RedisGate } from './redis/redis-gate';
+import { RedisHold } from './redis/redis-hold';
 import { RewindGuard } from './redis/rewind-guard';
 import { RetryService } from './retry/retry.service';
-import { SourceNames } from './source-names';
+import { SourceNames } from './engine/source-names';
 import { CustomStrategies } from './strategy/custom-strategies';
 import { StrategyService } from './strategy/strategy.service';
-import { TableKeys } from './strategy/table-keys';
+import { TableKeys } from './keys/table-keys';
 
 /**
  * Keeps Redis consistent with MySQL or MariaDB. Import it once with `forRoot` or `forRootAsync`, or several times
@@ -74,7 +75,7 @@ function assemble(definition: DynamicModule, extras: CacheflowExtras | undefined
       { provide: CACHEFLOW_CONFIG, useFactory: resolveConfig, inject: [MODULE_OPTIONS_TOKEN] },
       ErrorReporter,
       RedisConnection,
-      RedisGate,
+      RedisHold,
       RewindGuard,
       CacheWriter,
       RetryService,
@@ -84,7 +85,11 @@ function assemble(definition: DynamicModule, extras: CacheflowExtras | undefined
       EventHub,
       OnBinlogExplorer,
       SourceNames,
-      TableKeys,
+      {
+        provide: TableKeys,
+        useFactory: ({ rules }: CacheflowConfig) => new TableKeys(rules),
+        inject: [CACHEFLOW_CONFIG],
+      },
       Freshness,
       CacheReader,
       CachedRunner,

@@ -1,19 +1,19 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Observable } from 'rxjs';
-import { BinlogService } from './binlog/binlog.service';
-import type { CacheflowStatus } from './binlog/tail-status';
+import { BinlogService } from './engine/binlog.service';
+import type { CacheflowStatus } from './engine/cacheflow-status';
 import type { Load, LoadMany } from './cache/cache-reader';
 import { CacheReader } from './cache/cache-reader';
 import type { ReadOptions } from './cache/read-options';
 import type { CacheflowError } from './errors/cacheflow.error';
 import { ErrorReporter } from './errors/error-reporter';
-import type { ChangeEvent } from './events/change-event';
+import type { ChangeEvent } from './change/change-event';
 import { EventHub } from './events/event-hub';
-import { forgetKeys } from './redis/forget-keys';
+import { forgetKeys } from './redis/scripts/forget-keys';
 import { RedisConnection } from './redis/redis-connection';
 import type { DeadLetters } from './retry/dead-letters';
 import { RetryService } from './retry/retry.service';
-import { TableKeys } from './strategy/table-keys';
+import { TableKeys } from './keys/table-keys';
 
 const CAUGHT_UP_TIMEOUT_MILLIS = 10_000;
 

@@ -1,18 +1,19 @@
 export type { AuditHorizon, AuditStatus } from './audit/audit-status';
-export { BinlogService } from './binlog/binlog.service';
-export type { BinlogPosition, ChangePosition } from './binlog/position';
-export type { CacheflowCounters, CacheflowStatus, Lag, TailState } from './binlog/tail-status';
+export { BinlogService } from './engine/binlog.service';
+export type { BinlogPosition, ChangePosition } from './change/position';
+export type { TailState } from './binlog/tail-state';
+export type { CacheflowCounters, CacheflowStatus, Lag } from './engine/cacheflow-status';
 export type { CachedRequest } from './cache/cached-response.decorator';
 export { CachedResponse } from './cache/cached-response.decorator';
 export { Cached } from './cache/cached.decorator';
 export type { CachedByKey, CachedByTable, CachedOptions } from './cache/cached-options';
 export { CacheflowInterceptor } from './cache/cacheflow.interceptor';
-export type { CacheSerializer } from './cache/cache-serializer';
+export type { CacheSerializer } from './options/cache-serializer';
 export type { CacheCounters, CacheStatus } from './cache/cache-status';
 export type { Load, LoadMany } from './cache/cache-reader';
 export type { ReadOptions } from './cache/read-options';
 export { CacheflowModule } from './cacheflow.module';
-export { CacheStrategy, tables } from './cacheflow.options';
+export { CacheStrategy, tables } from './options/cacheflow.options';
 export type {
   AuditOptions,
   BarrierOptions,
@@ -33,9 +34,9 @@ export type {
   StartAt,
   TableAuditOptions,
   TableOptions,
-} from './cacheflow.options';
+} from './options/cacheflow.options';
 export { CacheflowService } from './cacheflow.service';
-export type { Checkpoint, CheckpointStore } from './checkpoint/checkpoint.store';
+export type { Checkpoint, CheckpointStore } from './options/checkpoint.store';
 export { AuditFaultError } from './errors/audit.errors';
 export { CacheflowError } from './errors/cacheflow.error';
 export type { CacheflowErrorCode } from './errors/cacheflow.error';
@@ -75,14 +76,14 @@ export {
   SourceUnavailableError,
   VisibilityStalledError,
 } from './errors/source.errors';
-export type { ChangeAction, ChangeEvent, Row } from './events/change-event';
+export type { ChangeAction, ChangeEvent, Row } from './change/change-event';
 export { OnBinlog } from './events/on-binlog.decorator';
 export type { OnBinlogOptions } from './events/on-binlog.decorator';
 export { InjectCacheflow, getCacheflowToken } from './inject-cacheflow.decorator';
 export type { DeadLetter, DeadLetters } from './retry/dead-letters';
-export { tag } from './redis/tag';
-export type { CacheTag } from './redis/tag';
-export type { RetryCounters, RetryState } from './retry/retry-lane';
+export { tag } from './keys/tag';
+export type { CacheTag } from './keys/tag';
+export type { RetryCounters, RetryState } from './retry/retry-path';
 export { StrategyService } from './strategy/strategy.service';
 export type { FlushProgress } from './strategy/table-flusher';
 export type {
@@ -91,4 +92,4 @@ export type {
   KeyFunction,
   TableStrategy,
   TableStrategyContext,
-} from './strategy/table-strategy';
+} from './options/table-strategy';

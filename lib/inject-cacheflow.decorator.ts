@@ -1,6 +1,6 @@
 import type { InjectionToken } from '@nestjs/common';
 import { Inject } from '@nestjs/common';
-import { DEFAULT_NAME } from './cacheflow.constants';
+import { DEFAULT_NAME } from './support/injection-tokens';
 import { CacheflowService } from './cacheflow.service';
 
 /** The token of the CacheflowService of a source; the class itself for the one without a name. */

@@ -1,7 +1,7 @@
 import type { BinlogEvent } from '@vlasky/zongji';
 import { Redis } from 'ioredis';
-import { openReplicationSession } from '../../lib/binlog/zongji';
-import { ControlConnection } from '../../lib/binlog/control-connection';
+import { openReplicationSession } from '../../lib/mysql/zongji';
+import { ControlConnection } from '../../lib/mysql/control-connection';
 import type { Contender, Job } from '../job';
 
 type RowsEvent = BinlogEvent & { rows: Record<string, unknown>[] };

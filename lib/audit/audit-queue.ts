@@ -1,6 +1,6 @@
-import type { ChangePosition } from '../binlog/position';
-import type { TableName } from '../pipeline/stream';
-import type { WantedKey } from './row-finder';
+import type { ChangePosition } from '../change/position';
+import type { TableName } from '../change/stream';
+import type { WantedKey } from '../rows/row-finder';
 
 /** A change that is to be looked at again. */
 export interface AuditedChange {

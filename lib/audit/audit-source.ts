@@ -1,14 +1,14 @@
-import type { CacheflowConfig } from '../cacheflow.config';
-import type { TableName } from '../pipeline/stream';
+import type { CacheflowConfig } from '../config/cacheflow.config';
+import type { TableName } from '../change/stream';
 import type { RedisClient } from '../redis/redis-client';
-import { NoUsableKeyError } from '../strategy/key-builder';
-import type { AuditedTable } from './audited-table';
-import { loadAuditedTable } from './audited-table';
+import { NoUsableKeyError } from '../keys/key-builder';
+import type { KeyedTable } from '../rows/keyed-table';
+import { loadKeyedTable } from '../rows/keyed-table';
 import type { CheckSource } from './key-check';
-import { judge } from './judge';
+import { judge } from './verdict';
 import { readValues } from '../redis/read-values';
-import { RowFinder } from './row-finder';
-import { SourceRows } from './source-rows';
+import { RowFinder } from '../rows/row-finder';
+import { SourceRows } from '../rows/source-rows';
 
 /** What the auditor asks: the source over a connection of its own, which is made anew when it broke, and Redis. */
 export class AuditSource {
@@ -20,7 +20,7 @@ export class AuditSource {
   ) {}
 
   /** The table as it is now; undefined where it is gone or has no keys. */
-  async open(name: TableName, signal: AbortSignal): Promise<AuditedTable | undefined> {
+  async open(name: TableName, signal: AbortSignal): Promise<KeyedTable | undefined> {
     if (this.rows && !this.rows.isOpen) this.close();
     if (!this.rows) {
       const rows = await SourceRows.open(this.config.mysql, signal);
@@ -32,14 +32,14 @@ export class AuditSource {
     const rule = this.config.rules.find(name.schema, name.table);
     if (!rule) return undefined;
     try {
-      return await loadAuditedTable(this.rows.control, this.rows.server.flavor, rule, name);
+      return await loadKeyedTable(this.rows.control, this.rows.server.flavor, rule, name);
     } catch (error) {
       if (error instanceof NoUsableKeyError) return undefined;
       throw error;
     }
   }
 
-  checkSource(table: AuditedTable, caughtUp: () => Promise<void>): CheckSource {
+  checkSource(table: KeyedTable, caughtUp: () => Promise<void>): CheckSource {
     const { rows } = this;
     if (!rows) throw new Error('The source is not open');
     const finder = new RowFinder(rows, this.config.mysql);

@@ -1,12 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { CacheflowConfig } from '../cacheflow.config';
-import { CACHEFLOW_CONFIG } from '../cacheflow.constants';
+import type { CacheflowConfig } from '../config/cacheflow.config';
+import { CACHEFLOW_CONFIG } from '../support/injection-tokens';
 import { AuditFaultError } from '../errors/audit.errors';
 import { errorKind } from '../errors/change.errors';
 import { ErrorReporter } from '../errors/error-reporter';
-import type { Row } from '../events/change-event';
-import type { RowChange, StreamItem } from '../pipeline/stream';
-import { forgetKeys } from '../redis/forget-keys';
+import type { Row } from '../change/change-event';
+import type { RowChange, StreamItem } from '../change/stream';
+import { forgetKeys } from '../redis/scripts/forget-keys';
 import { RedisConnection } from '../redis/redis-connection';
 import { isRefusal } from '../redis/redis-writer';
 import { StrategyService } from '../strategy/strategy.service';
@@ -18,7 +18,7 @@ import { AuditQueue } from './audit-queue';
 import { AuditSource } from './audit-source';
 import type { CheckResult } from './key-check';
 import { KeyCheck } from './key-check';
-import type { WantedKey } from './row-finder';
+import type { WantedKey } from '../rows/row-finder';
 
 /** What the auditor needs of the tail. */
 export interface AuditedTail {

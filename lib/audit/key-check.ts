@@ -1,9 +1,9 @@
-import type { TableName } from '../pipeline/stream';
+import type { TableName } from '../change/stream';
 import type { WatchedKeys } from '../strategy/watched-keys';
 import { Backoff } from '../support/backoff';
-import type { FoundRows, WantedKey } from './row-finder';
-import { fingerprint } from './row-finder';
-import type { Verdict } from './judge';
+import type { FoundRows, WantedKey } from '../rows/row-finder';
+import { fingerprint } from '../rows/row-finder';
+import type { Verdict } from './verdict';
 
 /** What a key comes to; `undecided`: it was changed whenever somebody looked. */
 export type CheckResult = Verdict | 'undecided';

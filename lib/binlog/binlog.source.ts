@@ -1,7 +1,7 @@
-import { Gate } from '../pipeline/gate';
-import type { ControlConnection, ServerInfo } from './control-connection';
-import { isRowsEvent } from './decode/rows-decoder';
-import type { EventHeader } from './event-header';
+import { Gate } from '../support/gate';
+import type { ControlConnection, ServerInfo } from '../mysql/control-connection';
+import { isRowsEvent } from '../decode/rows-decoder';
+import type { EventHeader } from '../decode/event-header';
 import {
   EventType,
   GtidReader,
@@ -9,20 +9,20 @@ import {
   readHeader,
   readMariadbGtid,
   readRotate,
-} from './event-header';
+} from '../decode/event-header';
 import { GroupContent } from './group-content';
 import type { GroupFate } from './group-fate';
 import { ASSUMED_COMMITTED } from './group-fate';
 import { readGroupStatement } from './group-statement';
-import type { GtidTracker } from './gtid-tracker';
-import type { BinlogPosition, PreparedTransaction } from './position';
-import { MAX_DUMP_OFFSET, comparePositions, formatPosition } from './position';
+import type { GtidTracker } from '../change/gtid-tracker';
+import type { BinlogPosition, PreparedTransaction } from '../change/position';
+import { MAX_DUMP_OFFSET, comparePositions, formatPosition } from '../change/position';
 import type { Prepared } from './prepared-transactions';
 import { PreparedTransactions, XaRows } from './prepared-transactions';
 import type { LoggedStatement } from './query-event';
 import { isBegin, readQuery } from './query-event';
 import { GroupUnreadableError, lookAhead, readGroup } from './read-group';
-import { OtherServerError } from './source-faults';
+import { OtherServerError } from '../mysql/source-faults';
 import { StatementReader } from './statement-reader';
 import { StreamFlushes } from './stream-flushes';
 import type { StreamSink } from './stream-sink';
@@ -30,8 +30,8 @@ import type { TableCatalog } from './table-catalog';
 import { TransactionAssembler } from './transaction-assembler';
 import type { Watchlist } from './watchlist';
 import { readXaPrepare } from './xid';
-import type { BinlogEvent, ReplicationSession, SessionOptions } from './zongji';
-import { openReplicationSession } from './zongji';
+import type { BinlogEvent, ReplicationSession, SessionOptions } from '../mysql/zongji';
+import { openReplicationSession } from '../mysql/zongji';
 
 /** What a source reads with, and from where. */
 export interface SourceParts {

@@ -1,4 +1,4 @@
-import type { Cascade, TableName } from '../pipeline/stream';
+import type { Cascade, TableName } from '../change/stream';
 import type { ChangedTable } from './ddl';
 
 /** A foreign key, as far as it matters here. */

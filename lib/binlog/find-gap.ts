@@ -1,9 +1,9 @@
-import type { Checkpoint } from '../checkpoint/checkpoint.store';
-import type { ControlConnection, ServerInfo } from './control-connection';
-import { comparePositions } from './position';
-import { probeDump } from './probe-dump';
-import { classifySourceError } from './source-faults';
-import { isMariadbGtid } from './zongji';
+import type { Checkpoint } from '../options/checkpoint.store';
+import type { ControlConnection, ServerInfo } from '../mysql/control-connection';
+import { comparePositions } from '../change/position';
+import { probeDump } from '../mysql/probe-dump';
+import { classifySourceError } from '../mysql/source-faults';
+import { isMariadbGtid } from '../mysql/zongji';
 
 /**
  * Transactions that we have read may be a moment away from being executed, e.g. while semi-synchronous replication

@@ -1,7 +1,7 @@
-import type { RowChange } from '../pipeline/stream';
+import type { RowChange } from '../change/stream';
 import { mayChangeForeignKeys } from './ddl';
-import type { EventHeader } from './event-header';
-import { EventType } from './event-header';
+import type { EventHeader } from '../decode/event-header';
+import { EventType } from '../decode/event-header';
 import type { KeptRows } from './prepared-transactions';
 import type { LoggedStatement } from './query-event';
 import type { ReadStatement, StatementReader } from './statement-reader';

@@ -1,6 +1,6 @@
-import { isRowsEvent } from './decode/rows-decoder';
-import type { EventHeader } from './event-header';
-import { EventType } from './event-header';
+import { isRowsEvent } from '../decode/rows-decoder';
+import type { EventHeader } from '../decode/event-header';
+import { EventType } from '../decode/event-header';
 import { readGroupStatement } from './group-statement';
 import { readQuery } from './query-event';
 import { Savepoints } from './savepoints';

@@ -1,6 +1,6 @@
-import type { TableName } from '../pipeline/stream';
-import type { EventHeader } from './event-header';
-import type { PreparedTransaction } from './position';
+import type { TableName } from '../change/stream';
+import type { EventHeader } from '../decode/event-header';
+import type { PreparedTransaction } from '../change/position';
 import type { CatalogEntry } from './table-catalog';
 import { Savepoints } from './savepoints';
 import type { Xid } from './xid';

@@ -1,6 +1,6 @@
-import type { CacheflowConfig } from '../cacheflow.config';
+import type { CacheflowConfig } from '../config/cacheflow.config';
 import type { CheckpointKeeper } from '../checkpoint/checkpoint-keeper';
-import type { Checkpoint, CheckpointStore } from '../checkpoint/checkpoint.store';
+import type { Checkpoint, CheckpointStore } from '../options/checkpoint.store';
 import type { CacheflowError } from '../errors/cacheflow.error';
 import { messageOf } from '../errors/cacheflow.error';
 import type { ErrorReporter } from '../errors/error-reporter';
@@ -10,12 +10,12 @@ import type { AppliedPosition } from '../pipeline/applied-position';
 import type { ChangeQueue } from '../pipeline/change-queue';
 import { sleep, untilAborted } from '../support/abort';
 import { Backoff } from '../support/backoff';
-import type { ControlConnection, ServerInfo } from './control-connection';
+import type { ControlConnection, ServerInfo } from '../mysql/control-connection';
 import { findGap } from './find-gap';
-import type { BinlogPosition, PreparedTransaction } from './position';
+import type { BinlogPosition, PreparedTransaction } from '../change/position';
 import type { Start } from './start-position';
 import { findStart } from './start-position';
-import { createGtidTracker } from './zongji';
+import { createGtidTracker } from '../mysql/zongji';
 
 /** What it takes to find out where to go on. */
 export interface ResumeContext {

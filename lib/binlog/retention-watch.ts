@@ -1,4 +1,4 @@
-import type { ControlConnection } from './control-connection';
+import type { ControlConnection } from '../mysql/control-connection';
 
 /** Parts of the binlog's retention that may be eaten up by the lag before somebody has to know. */
 const WARN_AT = [0.5, 0.8];

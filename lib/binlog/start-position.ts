@@ -1,9 +1,9 @@
-import type { StartAt } from '../cacheflow.options';
-import type { Checkpoint } from '../checkpoint/checkpoint.store';
-import type { ControlConnection, ServerInfo } from './control-connection';
-import type { BinlogPosition } from './position';
-import { MAX_DUMP_OFFSET } from './position';
-import type { SessionStart } from './zongji';
+import type { StartAt } from '../options/cacheflow.options';
+import type { Checkpoint } from '../options/checkpoint.store';
+import type { ControlConnection, ServerInfo } from '../mysql/control-connection';
+import type { BinlogPosition } from '../change/position';
+import { MAX_DUMP_OFFSET } from '../change/position';
+import type { SessionStart } from '../mysql/zongji';
 
 /** Where a session starts, and the position that this is. */
 export interface Start {

@@ -1,8 +1,8 @@
 import { ColumnsUncertainError, EventUnsupportedError, RowUndecodableError } from '../errors/change.errors';
 import { messageOf } from '../errors/cacheflow.error';
-import type { StreamItem, TableFlush, TableName, TableShape } from '../pipeline/stream';
+import type { StreamItem, TableFlush, TableName, TableShape } from '../change/stream';
 import type { ChangedTable } from './ddl';
-import { formatPosition } from './position';
+import { formatPosition } from '../change/position';
 import type { StreamSink } from './stream-sink';
 import type { TransactionAssembler } from './transaction-assembler';
 import type { Watchlist } from './watchlist';

@@ -1,5 +1,5 @@
 import type { CacheflowError } from '../errors/cacheflow.error';
-import type { TransactionPiece } from '../pipeline/stream';
+import type { TransactionPiece } from '../change/stream';
 
 /** Who reads the stream. */
 export interface StreamSink {

@@ -1,16 +1,16 @@
-import type { Cascade, TableShape } from '../pipeline/stream';
+import type { Cascade, TableShape } from '../change/stream';
 import type { Cascades } from './cascades';
-import type { ControlConnection, ServerInfo } from './control-connection';
+import type { ControlConnection, ServerInfo } from '../mysql/control-connection';
 import type { ChangedTable } from './ddl';
-import { resolveColumns } from './decode/column';
-import type { ValueOptions } from './decode/rows-decoder';
-import { RowsDecoder } from './decode/rows-decoder';
-import type { TableMap } from './decode/table-map';
-import { parseTableMap, readTableId } from './decode/table-map';
-import { comparePositions } from './position';
+import { resolveColumns } from '../decode/column';
+import type { ValueOptions } from '../decode/rows-decoder';
+import { RowsDecoder } from '../decode/rows-decoder';
+import type { TableMap } from '../decode/table-map';
+import { parseTableMap, readTableId } from '../decode/table-map';
+import { comparePositions } from '../change/position';
 import { WitnessTable } from './witness-table';
-import type { TableDefinition } from './table-definition';
-import { loadCharsets, loadEngines, loadTableDefinition } from './table-definition';
+import type { TableDefinition } from '../mysql/table-definition';
+import { loadCharsets, loadEngines, loadTableDefinition } from '../mysql/table-definition';
 import type { Watchlist } from './watchlist';
 
 /** A table as its latest table map describes it. */

@@ -9,28 +9,28 @@ import {
   SourceStalledError,
   SourceUnavailableError,
 } from '../errors/source.errors';
-import type { TableName, TableShape } from '../pipeline/stream';
-import { Gate } from '../pipeline/gate';
+import type { TableName, TableShape } from '../change/stream';
+import { Gate } from '../support/gate';
 import { lookAtSource, preflight } from '../preflight/preflight';
 import { sleep, untilAborted, withDeadline } from '../support/abort';
 import { Backoff } from '../support/backoff';
 import { BinlogSource } from './binlog.source';
 import type { ForeignKey } from './cascade-graph';
 import { Cascades, logsCascades } from './cascades';
-import type { ServerInfo } from './control-connection';
-import { ControlConnection } from './control-connection';
-import type { BinlogPosition } from './position';
-import { comparePositions, formatPosition } from './position';
-import { generateServerId } from './server-id';
+import type { ServerInfo } from '../mysql/control-connection';
+import { ControlConnection } from '../mysql/control-connection';
+import type { BinlogPosition } from '../change/position';
+import { comparePositions, formatPosition } from '../change/position';
+import { generateServerId } from '../config/server-id';
 import type { ResumeContext } from './resume-point';
 import { ResumePoint } from './resume-point';
 import { RetentionWatch } from './retention-watch';
-import { BinlogResetError, OtherServerError, accessFault, classifySourceError } from './source-faults';
+import { BinlogResetError, OtherServerError, accessFault, classifySourceError } from '../mysql/source-faults';
 import { TableCatalog } from './table-catalog';
-import { loadTableDefinition, shapeOf } from './table-definition';
-import type { TailState } from './tail-status';
+import { loadTableDefinition, shapeOf } from '../mysql/table-definition';
+import type { TailState } from './tail-state';
 import { Watchlist } from './watchlist';
-import { createGtidTracker } from './zongji';
+import { createGtidTracker } from '../mysql/zongji';
 
 /** What a tail works with. */
 export interface TailContext extends ResumeContext {

@@ -1,6 +1,6 @@
-import type { Cascade } from '../pipeline/stream';
-import { flushPatternsOf } from '../strategy/flush-patterns';
-import type { TableRules } from '../strategy/table-rules';
+import type { Cascade } from '../change/stream';
+import { flushPatternsOf } from '../keys/flush-patterns';
+import type { TableRules } from '../keys/table-rules';
 import { CascadeGraph } from './cascade-graph';
 import type { ChangedTable } from './ddl';
 

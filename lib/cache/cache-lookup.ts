@@ -1,7 +1,7 @@
 import { readValues } from '../redis/read-values';
-import { generationsOf, recordKey } from '../redis/record';
+import { generationsOf, recordKey } from '../redis/scripts/record';
 import type { RedisClient } from '../redis/redis-client';
-import type { CacheTag } from '../redis/tag';
+import type { CacheTag } from '../keys/tag';
 import type { Unfit } from './leases';
 import { joinGenerations } from './leases';
 

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { CacheflowConfig } from '../cacheflow.config';
-import { CACHEFLOW_CONFIG } from '../cacheflow.constants';
+import type { CacheflowConfig } from '../config/cacheflow.config';
+import { CACHEFLOW_CONFIG } from '../support/injection-tokens';
 import { ReadOptionsError } from '../errors/cache.errors';
 import { messageOf } from '../errors/cacheflow.error';
 import { ErrorReporter } from '../errors/error-reporter';

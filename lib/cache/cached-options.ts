@@ -1,4 +1,4 @@
-import type { CacheTag } from '../redis/tag';
+import type { CacheTag } from '../keys/tag';
 import type { ReadOptions } from './read-options';
 
 interface CachedBase<A extends readonly unknown[]> extends Omit<ReadOptions, 'dependsOn'> {

@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { DEFAULT_NAME } from '../cacheflow.constants';
+import { DEFAULT_NAME } from '../support/injection-tokens';
 import type { CachedMetadata, CachedOptions } from './cached-options';
 
 const METADATA_KEY = 'nestjs-cacheflow:cached-response';

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { KeyUnknownError } from '../errors/cache.errors';
-import { TableKeys } from '../strategy/table-keys';
+import { TableKeys } from '../keys/table-keys';
 import type { Objection } from './cache-reader';
 import { CacheReader } from './cache-reader';
 import type { CachedByTable, CachedMetadata, CachedOptions } from './cached-options';

@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { Inject, Optional } from '@nestjs/common';
-import { DEFAULT_NAME } from '../cacheflow.constants';
+import { DEFAULT_NAME } from '../support/injection-tokens';
 import type { CachedMetadata, CachedOptions } from './cached-options';
 import type { CachedRunner } from './cached-runner';
 import { cachedRunnerToken } from './cached-runner';

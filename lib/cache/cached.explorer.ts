@@ -1,9 +1,9 @@
 import { Inject, Injectable, RequestMethod } from '@nestjs/common';
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
-import { CACHEFLOW_NAME } from '../cacheflow.constants';
+import { CACHEFLOW_NAME } from '../support/injection-tokens';
 import { ErrorReporter } from '../errors/error-reporter';
 import type { ConfigurationFault } from '../errors/configuration.error';
-import { TableKeys } from '../strategy/table-keys';
+import { TableKeys } from '../keys/table-keys';
 import type { CachedMetadata } from './cached-options';
 import { columnsBy } from './cached-options';
 import { cachedResponseOf } from './cached-response.decorator';

@@ -4,7 +4,7 @@ import type { ErrorReporter } from '../errors/error-reporter';
 import type { RedisClient } from '../redis/redis-client';
 import { isRefusal } from '../redis/redis-writer';
 import { replyCode } from '../redis/reply-code';
-import { withTimeout } from './with-timeout';
+import { withTimeout } from '../support/with-timeout';
 
 /** How long readers go without Redis, before one of them tries it again. */
 const OPEN_MILLIS = 1_000;

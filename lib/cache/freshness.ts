@@ -1,11 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { coversGtid } from '../binlog/zongji';
-import { CACHEFLOW_NAME } from '../cacheflow.constants';
+import { coversGtid } from '../mysql/zongji';
+import { CACHEFLOW_NAME } from '../support/injection-tokens';
 import { RedisConnection } from '../redis/redis-connection';
 import { RewindGuard } from '../redis/rewind-guard';
 import type { Circuit } from './circuit';
 import type { ReadPlan } from './read-options';
-import { readWatermark } from './watermark';
+import { readWatermark } from '../redis/scripts/watermark';
 
 /** Tells whether the cache is known to be as fresh as a reader wants it. */
 @Injectable()

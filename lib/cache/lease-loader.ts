@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { generationsOf } from '../redis/record';
+import { generationsOf } from '../redis/scripts/record';
 import type { CacheCounters } from './cache-status';
 import type { Circuit } from './circuit';
 import type { Flight, Loaded } from './flights';
@@ -12,7 +12,7 @@ import type { ValueCodec } from './value-codec';
 export type LoadAll = (keys: readonly string[]) => Promise<readonly unknown[]>;
 
 /** What to get, and how. */
-export interface Errand {
+export interface LoadJob {
   readonly plan: ReadPlan;
   readonly load: LoadAll;
   /** What the cache holds must not be served. */
@@ -59,8 +59,8 @@ export class LeaseLoader {
   }
 
   /** Rejects with the loader's error. */
-  async obtain(requests: readonly LeaseRequest[], errand: Errand, land: Landing): Promise<void> {
-    const patience = performance.now() + (errand.isStrict ? 0 : errand.waitMillis);
+  async obtain(requests: readonly LeaseRequest[], job: LoadJob, land: Landing): Promise<void> {
+    const patience = performance.now() + (job.isStrict ? 0 : job.waitMillis);
     const token = this.leases.newToken();
     const loads: Promise<void>[] = [];
     const begin = (load: Promise<void>): void => {
@@ -69,14 +69,14 @@ export class LeaseLoader {
       loads.push(load);
     };
     const alone = (keys: readonly string[]): void => {
-      if (keys.length > 0) begin(this.loadAlone(keys, errand, land));
+      if (keys.length > 0) begin(this.loadAlone(keys, job, land));
     };
     let waiting = requests.filter(({ key }) => this.leases.isPossible(key));
     alone(keysOf(requests.filter(({ key }) => !this.leases.isPossible(key))));
     let pause = FIRST_PAUSE_MILLIS;
     while (waiting.length > 0) {
-      const step = nextSteps(errand, keysOf(waiting));
-      const answer = await this.ask(waiting, token, errand.plan);
+      const step = nextSteps(job, keysOf(waiting));
+      const answer = await this.ask(waiting, token, job.plan);
       if (!answer) {
         alone(keysOf(waiting));
         break;
@@ -84,7 +84,7 @@ export class LeaseLoader {
       const { leased, held, unfit, refused } = this.sort(waiting, answer, (key, loaded) =>
         land(key, loaded, step(key)),
       );
-      if (leased.length > 0) begin(this.loadAndFill(leased, token, answer.generations, errand, land));
+      if (leased.length > 0) begin(this.loadAndFill(leased, token, answer.generations, job, land));
       alone(refused);
       waiting = [...unfit, ...held];
       if (waiting.length > 0 && performance.now() >= patience) {
@@ -99,9 +99,9 @@ export class LeaseLoader {
   }
 
   /** Without a lease, and so without a place in the cache. */
-  async loadAlone(keys: readonly string[], errand: Errand, land: Landing): Promise<void> {
+  async loadAlone(keys: readonly string[], job: LoadJob, land: Landing): Promise<void> {
     this.counters.unleased += keys.length;
-    const { loaded, step } = await this.load(keys, errand);
+    const { loaded, step } = await this.load(keys, job);
     for (const [index, key] of keys.entries()) land(key, loaded[index] as Loaded, step(key));
   }
 
@@ -158,20 +158,20 @@ export class LeaseLoader {
     keys: readonly string[],
     token: string,
     generations: string | undefined,
-    errand: Errand,
+    job: LoadJob,
     land: Landing,
   ): Promise<void> {
-    const { plan } = errand;
+    const { plan } = job;
     let load;
     try {
-      load = await this.load(keys, errand);
+      load = await this.load(keys, job);
     } catch (error) {
       await this.circuit.ask(() => this.leases.use(keys.map(toRelease), token));
       throw error;
     }
     const { loaded, step } = load;
     const uses = keys.map((key, index) => toUse(key, loaded[index] as Loaded, generations, plan));
-    const fillStep = nextSteps(errand, keys);
+    const fillStep = nextSteps(job, keys);
     const answer = await this.circuit.ask(() => this.leases.use(uses, token));
     for (const [index, key] of keys.entries()) {
       const reply = answer?.value.get(key);
@@ -180,21 +180,21 @@ export class LeaseLoader {
       // Redis that does not answer has not refused.
       if (uses[index]?.fill && typeof reply === 'boolean') this.counters[reply ? 'fills' : 'refusedFills']++;
       // A tag that was invalidated meanwhile takes no lease away, and the tail may be behind for who is strict.
-      const isCurrent = isKept && plan.tags.length === 0 && !errand.isStrict;
+      const isCurrent = isKept && plan.tags.length === 0 && !job.isStrict;
       land(key, loaded[index] as Loaded, isCurrent ? fillStep(key) : step(key));
     }
   }
 
   private async load(
     keys: readonly string[],
-    errand: Errand,
+    job: LoadJob,
   ): Promise<{ loaded: Loaded[]; step: (key: string) => number }> {
-    const { load, plan, flights } = errand;
+    const { load, plan, flights } = job;
     for (const key of keys) {
       const flight = flights.get(key);
       if (flight) flight.isLoading = true;
     }
-    const step = nextSteps(errand, keys);
+    const step = nextSteps(job, keys);
     this.counters.loads += keys.length;
     const inside = new Set([...(this.loading.getStore() ?? []), ...keys]);
     const values = await this.loading.run(inside, async () => load(keys));
@@ -208,7 +208,7 @@ interface Answer {
 }
 
 /** Begins a step of each flight, and gives its number by key. */
-function nextSteps({ flights }: Errand, keys: readonly string[]): (key: string) => number {
+function nextSteps({ flights }: LoadJob, keys: readonly string[]): (key: string) => number {
   const steps = new Map(keys.map((key) => [key, flights.get(key)?.nextStep() ?? 0]));
   return (key) => steps.get(key) ?? 0;
 }

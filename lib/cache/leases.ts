@@ -1,11 +1,18 @@
 import { randomBytes } from 'node:crypto';
-import { FOUND, LEASED, REFUSED, readGenerations, takeLeases, useLeases } from '../redis/lease-scripts';
-import { canHaveRecord, recordKey } from '../redis/record';
+import {
+  FOUND,
+  LEASED,
+  REFUSED,
+  readGenerations,
+  takeLeases,
+  useLeases,
+} from '../redis/scripts/lease-scripts';
+import { canHaveRecord, recordKey } from '../redis/scripts/record';
 import type { RedisClient } from '../redis/redis-client';
 import { replyError } from '../redis/redis-writer';
-import { callScript } from '../redis/script';
+import { callScript } from '../redis/scripts/script';
 import { groupBySlot } from '../redis/slots';
-import type { CacheTag } from '../redis/tag';
+import type { CacheTag } from '../keys/tag';
 
 /** Which values must not be served, although they are there. */
 export type Unfit =

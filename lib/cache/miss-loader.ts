@@ -1,10 +1,10 @@
 import { setImmediate as immediate } from 'node:timers/promises';
 import type { Flight, FlightResult, Loaded } from './flights';
 import { Flights } from './flights';
-import type { Errand, LeaseLoader, LoadAll } from './lease-loader';
+import type { LoadJob, LeaseLoader, LoadAll } from './lease-loader';
 import type { LeaseRequest } from './leases';
 import type { ReadPlan } from './read-options';
-import { withTimeout } from './with-timeout';
+import { withTimeout } from '../support/with-timeout';
 
 const NO_FLIGHTS: ReadonlyMap<string, Flight> = new Map();
 
@@ -43,10 +43,10 @@ export class MissLoader {
     const own = requests.filter(({ key }) => this.loader.isLoading(key));
     if (own.length > 0) {
       // The load that is going on will fill it.
-      const errand: Errand = { plan, load, isStrict, waitMillis: 0, flights: NO_FLIGHTS };
+      const job: LoadJob = { plan, load, isStrict, waitMillis: 0, flights: NO_FLIGHTS };
       await this.loader.loadAlone(
         own.map(({ key }) => key),
-        errand,
+        job,
         (key, loaded) => results.set(key, loaded),
       );
     }
@@ -58,7 +58,7 @@ export class MissLoader {
         return !flight;
       });
       const begun = new Map(free.map(({ key }) => [key, flights.begin(key + suffix)]));
-      const errand: Errand = {
+      const job: LoadJob = {
         plan,
         load,
         isStrict,
@@ -67,12 +67,12 @@ export class MissLoader {
       };
       const again: LeaseRequest[] = [];
       await Promise.all([
-        free.length > 0 ? this.fly(free, errand, results) : undefined,
+        free.length > 0 ? this.fly(free, job, results) : undefined,
         ...joined.map(async (each) => {
           const { key } = each.request;
           const result = await resultOf(each, plan.waitMillis, () => (hasWaited = true));
           if (result?.loaded.isOwn) {
-            const alone = { ...errand, flights: NO_FLIGHTS };
+            const alone = { ...job, flights: NO_FLIGHTS };
             await this.loader.loadAlone([key], alone, (_key, loaded) => results.set(key, loaded));
           } else if (result && result.validFrom > each.step) results.set(key, result.loaded);
           else again.push(each.request);
@@ -85,16 +85,16 @@ export class MissLoader {
 
   private async fly(
     requests: readonly LeaseRequest[],
-    errand: Errand,
+    job: LoadJob,
     results: Map<string, Loaded>,
   ): Promise<void> {
-    const { flights, plan } = errand;
+    const { flights, plan } = job;
     // A fill would be refused by then, and who comes later should not depend on a loader that may never come back.
     const timer = setTimeout(() => landAll(flights), plan.leaseMillis).unref();
     try {
       // Whoever finds the same missing in this turn joins before the first step, and can have whatever comes of it.
       await immediate();
-      await this.loader.obtain(requests, errand, (key, loaded, validFrom) => {
+      await this.loader.obtain(requests, job, (key, loaded, validFrom) => {
         results.set(key, loaded);
         flights.get(key)?.land({ loaded, validFrom });
       });

@@ -1,8 +1,8 @@
 import type { CacheNumber, ResolvedCacheOptions } from '../config/resolve-cache';
 import { numberProblem } from '../config/resolve-cache';
 import { ReadOptionsError } from '../errors/cache.errors';
-import type { CacheTag } from '../redis/tag';
-import { isTag } from '../redis/tag';
+import type { CacheTag } from '../keys/tag';
+import { isTag } from '../keys/tag';
 
 /** How one value is read through the cache. What is left out is taken from the option `cache`. */
 export interface ReadOptions {

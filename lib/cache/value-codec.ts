@@ -1,7 +1,7 @@
 import { ValueUnfitError } from '../errors/cache.errors';
 import { errorKind } from '../errors/change.errors';
 import type { ErrorReporter } from '../errors/error-reporter';
-import type { CacheSerializer } from './cache-serializer';
+import type { CacheSerializer } from '../options/cache-serializer';
 import type { Loaded } from './flights';
 
 /** What keeps being unfit is reported at once, and then no more often than this. */

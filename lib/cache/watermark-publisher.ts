@@ -1,10 +1,10 @@
-import type { BinlogPosition } from '../binlog/position';
-import { guardedSet } from '../redis/guarded-set';
+import type { BinlogPosition } from '../change/position';
+import { guardedSet } from '../redis/scripts/guarded-set';
 import { watermarkKey } from '../redis/own-keys';
 import type { RedisConnection } from '../redis/redis-connection';
 import type { RewindGuard } from '../redis/rewind-guard';
 import { sleep, untilAborted, withDeadline } from '../support/abort';
-import { readWatermark, watermarkToJson } from './watermark';
+import { readWatermark, watermarkToJson } from '../redis/scripts/watermark';
 
 /** How long one round may take; the next one asks anew. */
 const ROUND_MILLIS = 10_000;

@@ -1,6 +1,6 @@
-import type { PreparedTransaction } from '../binlog/position';
-import type { TableName } from '../pipeline/stream';
-import type { Checkpoint } from './checkpoint.store';
+import type { PreparedTransaction } from '../change/position';
+import type { TableName } from '../change/stream';
+import type { Checkpoint } from '../options/checkpoint.store';
 
 /** Reads a stored checkpoint. Throws when it is none: going on from a guess could skip changes. */
 export function checkpointFromJson(text: string | null): Checkpoint | null {

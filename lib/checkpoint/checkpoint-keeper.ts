@@ -1,9 +1,9 @@
 import { messageOf } from '../errors/cacheflow.error';
 import type { ErrorReporter } from '../errors/error-reporter';
 import { CheckpointFailedError, RedisRewoundError } from '../errors/redis.errors';
-import type { Outcome } from '../events/handler-runner';
 import { Backoff } from '../support/backoff';
-import type { Checkpoint, CheckpointStore } from './checkpoint.store';
+import type { Checkpoint, CheckpointStore } from '../options/checkpoint.store';
+import type { HandlerOutcome } from './handler-outcome';
 
 interface Entry {
   /** Absent for a piece of a transaction that has not ended. */
@@ -31,12 +31,12 @@ export class CheckpointKeeper {
    * Everything up to here was applied; the handler calls may still run. The checkpoint moves here once they and all
    * before them are over; it never passes one that a shutdown cut short.
    */
-  applied(checkpoint: Checkpoint, handlers: Outcome | undefined): void {
+  applied(checkpoint: Checkpoint, handlers: HandlerOutcome | undefined): void {
     this.enter(checkpoint, handlers);
   }
 
   /** As `applied`, for a piece of a transaction that goes on. */
-  hold(handlers: Outcome): void {
+  hold(handlers: HandlerOutcome): void {
     this.enter(undefined, handlers);
   }
 
@@ -46,7 +46,7 @@ export class CheckpointKeeper {
     this.due = undefined;
   }
 
-  private enter(checkpoint: Checkpoint | undefined, handlers: Outcome | undefined): void {
+  private enter(checkpoint: Checkpoint | undefined, handlers: HandlerOutcome | undefined): void {
     const entry: Entry = { checkpoint, settled: handlers === undefined };
     this.entries.push(entry);
     void handlers?.settled.then((complete) => {

@@ -1,10 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
-import type { CacheflowConfig } from '../cacheflow.config';
-import { CACHEFLOW_CONFIG } from '../cacheflow.constants';
+import type { CacheflowConfig } from '../config/cacheflow.config';
+import { CACHEFLOW_CONFIG } from '../support/injection-tokens';
 import { RedisConnection } from '../redis/redis-connection';
 import { RewindGuard } from '../redis/rewind-guard';
-import type { CheckpointStore } from './checkpoint.store';
+import type { CheckpointStore } from '../options/checkpoint.store';
 import { FileCheckpointStore } from './file-checkpoint.store';
 import { RedisCheckpointStore } from './redis-checkpoint.store';
 

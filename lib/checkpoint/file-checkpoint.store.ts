@@ -1,6 +1,6 @@
 import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { Checkpoint, CheckpointStore } from './checkpoint.store';
+import type { Checkpoint, CheckpointStore } from '../options/checkpoint.store';
 import { checkpointFromJson } from './checkpoint-json';
 
 /** Keeps the checkpoint in a file, which is replaced as a whole: a crash leaves the old one or the new one. */

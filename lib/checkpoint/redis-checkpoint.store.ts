@@ -1,8 +1,8 @@
-import { guardedSet } from '../redis/guarded-set';
+import { guardedSet } from '../redis/scripts/guarded-set';
 import { checkpointKey } from '../redis/own-keys';
 import type { RedisClient } from '../redis/redis-client';
 import type { RewindGuard } from '../redis/rewind-guard';
-import type { Checkpoint, CheckpointStore } from './checkpoint.store';
+import type { Checkpoint, CheckpointStore } from '../options/checkpoint.store';
 import { checkpointFromJson } from './checkpoint-json';
 
 /**

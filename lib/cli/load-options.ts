@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { CacheflowExtras, CacheflowOptions } from '../cacheflow.options';
+import type { CacheflowExtras, CacheflowOptions } from '../options/cacheflow.options';
 import { isObject } from '../config/option-check';
 import { messageOf } from '../errors/cacheflow.error';
 import { UsageError } from './arguments';

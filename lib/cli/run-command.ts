@@ -1,5 +1,5 @@
-import { resolveConfig } from '../cacheflow.config';
-import { DEFAULT_NAME } from '../cacheflow.constants';
+import { resolveConfig } from '../config/cacheflow.config';
+import { DEFAULT_NAME } from '../support/injection-tokens';
 import { messageOf } from '../errors/cacheflow.error';
 import type { ConfigurationFault } from '../errors/configuration.error';
 import { CacheflowConfigurationError } from '../errors/configuration.error';

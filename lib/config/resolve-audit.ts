@@ -1,4 +1,4 @@
-import type { AuditOptions } from '../cacheflow.options';
+import type { AuditOptions } from '../options/cacheflow.options';
 import type { OptionCheck } from './option-check';
 import { isObject } from './option-check';
 

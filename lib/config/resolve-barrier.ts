@@ -1,4 +1,4 @@
-import type { BarrierOptions, MysqlSourceOptions } from '../cacheflow.options';
+import type { BarrierOptions, MysqlSourceOptions } from '../options/cacheflow.options';
 import type { OptionCheck } from './option-check';
 import { isObject } from './option-check';
 

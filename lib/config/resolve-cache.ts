@@ -1,6 +1,6 @@
-import type { CacheSerializer } from '../cache/cache-serializer';
-import { jsonSerializer } from '../cache/cache-serializer';
-import type { CacheOptions } from '../cacheflow.options';
+import type { CacheSerializer } from '../options/cache-serializer';
+import { jsonSerializer } from '../options/cache-serializer';
+import type { CacheOptions } from '../options/cacheflow.options';
 import type { OptionCheck } from './option-check';
 import { isObject } from './option-check';
 

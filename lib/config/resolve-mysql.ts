@@ -1,5 +1,5 @@
-import { chooseServerId, isServerId } from '../binlog/server-id';
-import type { MysqlSourceOptions } from '../cacheflow.options';
+import { chooseServerId, isServerId } from './server-id';
+import type { MysqlSourceOptions } from '../options/cacheflow.options';
 import type { OptionCheck } from './option-check';
 import { isObject } from './option-check';
 

@@ -1,5 +1,5 @@
-import type { CacheflowOptions, StartAt } from '../cacheflow.options';
-import type { CheckpointStore } from '../checkpoint/checkpoint.store';
+import type { CacheflowOptions, StartAt } from '../options/cacheflow.options';
+import type { CheckpointStore } from '../options/checkpoint.store';
 import type { OptionCheck } from './option-check';
 import { isObject } from './option-check';
 

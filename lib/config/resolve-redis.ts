@@ -1,5 +1,5 @@
-import type { RedisSource } from '../cacheflow.options';
-import { isRedisClient } from '../redis/redis-client';
+import type { RedisSource } from '../options/cacheflow.options';
+import { isRedisClient } from './is-redis-client';
 import type { OptionCheck } from './option-check';
 import { isObject } from './option-check';
 

@@ -1,4 +1,4 @@
-import type { RetryBrokerOptions, RetryOptions } from '../cacheflow.options';
+import type { RetryBrokerOptions, RetryOptions } from '../options/cacheflow.options';
 import type { OptionCheck } from './option-check';
 import { isObject } from './option-check';
 import { resolveGroup } from './option-group';

@@ -1,9 +1,9 @@
-import type { TableAuditOptions, TableOptions } from '../cacheflow.options';
-import { CacheStrategy } from '../cacheflow.options';
-import { isTag } from '../redis/tag';
-import { stalePatterns } from '../strategy/key-builder';
-import { KeyTemplate } from '../strategy/key-template';
-import type { KeySource, TableRule } from '../strategy/table-rules';
+import type { TableAuditOptions, TableOptions } from '../options/cacheflow.options';
+import { CacheStrategy } from '../options/cacheflow.options';
+import { isTag } from '../keys/tag';
+import { stalePatterns } from '../keys/key-builder';
+import { KeyTemplate } from '../keys/key-template';
+import type { KeySource, TableRule } from '../keys/table-rules';
 import type { OptionCheck } from './option-check';
 import { isObject } from './option-check';
 

@@ -1,4 +1,4 @@
-import { formatPosition } from '../binlog/position';
+import { formatPosition } from '../change/position';
 import { CacheflowError } from './cacheflow.error';
 
 /** What all errors about a piece of the stream have in common: where it stands. */

@@ -1,7 +1,7 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { Observable } from 'rxjs';
-import { GuardedSubject } from '../events/guarded-subject';
-import { CACHEFLOW_NAME } from '../cacheflow.constants';
+import { GuardedSubject } from '../support/guarded-subject';
+import { CACHEFLOW_NAME } from '../support/injection-tokens';
 import type { CacheflowError } from './cacheflow.error';
 import { ChangeError } from './change.errors';
 

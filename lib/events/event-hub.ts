@@ -1,18 +1,19 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Observable } from 'rxjs';
-import type { CacheflowConfig } from '../cacheflow.config';
-import { CACHEFLOW_CONFIG } from '../cacheflow.constants';
+import type { CacheflowConfig } from '../config/cacheflow.config';
+import { CACHEFLOW_CONFIG } from '../support/injection-tokens';
 import { errorKind } from '../errors/change.errors';
 import { ErrorReporter } from '../errors/error-reporter';
 import { SubscriberFailedError } from '../errors/redis.errors';
-import type { StreamItem, TableShape } from '../pipeline/stream';
+import type { StreamItem, TableShape } from '../change/stream';
 import { TimeSlice } from '../support/time-slice';
-import type { ChangeEvent } from './change-event';
-import { GuardedSubject } from './guarded-subject';
-import type { GiveUp, Outcome, RetriedCall } from './handler-runner';
+import type { ChangeEvent } from '../change/change-event';
+import { GuardedSubject } from '../support/guarded-subject';
+import type { HandlerOutcome } from '../checkpoint/handler-outcome';
+import type { GiveUp, RetriedCall } from './handler-runner';
 import { HandlerRunner } from './handler-runner';
 import type { BinlogHandler } from './on-binlog.explorer';
-import { toChangeEvent } from './to-change-event';
+import { toChangeEvent } from '../change/to-change-event';
 
 /** Hands changes on to the application: to the subscribers of `events$`, then to `@OnBinlog` handlers. */
 @Injectable()
@@ -64,8 +65,8 @@ export class EventHub {
    * Emits the changes in order and queues the handler calls; waits only for room in their queue. Resolves with what
    * becomes of the calls, or undefined when there are none.
    */
-  async publish(items: readonly StreamItem[]): Promise<Outcome | undefined> {
-    const outcomes: Outcome[] = [];
+  async publish(items: readonly StreamItem[]): Promise<HandlerOutcome | undefined> {
+    const outcomes: HandlerOutcome[] = [];
     const slice = new TimeSlice();
     for (const item of items) {
       if (slice.isOver) await slice.next();

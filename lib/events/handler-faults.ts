@@ -1,6 +1,6 @@
 import type { ConfigurationFault } from '../errors/configuration.error';
-import type { TableRules } from '../strategy/table-rules';
-import { isExact } from '../strategy/table-rules';
+import type { TableRules } from '../keys/table-rules';
+import { isExact } from '../keys/table-rules';
 import type { BinlogHandler } from './on-binlog.explorer';
 
 /** Handlers that would never be called, because no watched table matches their pattern. */

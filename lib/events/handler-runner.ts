@@ -1,12 +1,13 @@
-import type { ResolvedHandlerOptions } from '../cacheflow.config';
+import type { ResolvedHandlerOptions } from '../config/cacheflow.config';
 import { HandlerFailedError, errorKind } from '../errors/change.errors';
 import type { ErrorReporter } from '../errors/error-reporter';
-import type { RowChange, TableShape } from '../pipeline/stream';
-import { columnText } from '../strategy/key-template';
+import type { RowChange, TableShape } from '../change/stream';
+import type { HandlerOutcome } from '../checkpoint/handler-outcome';
+import { columnText } from '../keys/key-template';
 import { Backoff } from '../support/backoff';
-import type { ChangeAction, ChangeEvent } from './change-event';
+import type { ChangeAction, ChangeEvent } from '../change/change-event';
 import type { BinlogHandler } from './on-binlog.explorer';
-import { RowLanes } from './row-lanes';
+import { OrderedCalls } from './ordered-calls';
 
 /** A queue that stays full for longer than this is worth a warning. */
 const FULL_MILLIS = 10_000;
@@ -14,7 +15,7 @@ const LONGEST_BACKOFF_MILLIS = 30_000;
 
 /** Calls the `@OnBinlog` handlers: those of one row in commit order, those of different rows side by side. */
 export class HandlerRunner {
-  private readonly lanes: RowLanes;
+  private readonly lanes: OrderedCalls;
   /** By the table, which is another object after each DDL, and by the action. */
   private readonly found = new WeakMap<TableShape, Map<ChangeAction | undefined, readonly BinlogHandler[]>>();
   /** Handler calls that were given up. */
@@ -27,7 +28,7 @@ export class HandlerRunner {
     private readonly signal: AbortSignal,
     private readonly giveUp: GiveUp,
   ) {
-    this.lanes = new RowLanes(options.queueSize, options.concurrency);
+    this.lanes = new OrderedCalls(options.queueSize, options.concurrency);
   }
 
   /** Handler calls that wait or run. */
@@ -68,9 +69,9 @@ export class HandlerRunner {
     handlers: readonly BinlogHandler[],
     change: RowChange,
     event: ChangeEvent,
-  ): Promise<Outcome[]> {
+  ): Promise<HandlerOutcome[]> {
     const rows = rowIdentities(change);
-    const outcomes: Outcome[] = [];
+    const outcomes: HandlerOutcome[] = [];
     for (const handler of handlers) {
       await this.room();
       const lanes = rows.map((row) => `${handler.name}\0${row}`);
@@ -155,11 +156,6 @@ export type GiveUp = (
 ) => Promise<void>;
 
 export type RetriedCall = { readonly done: true } | { readonly done: false; readonly reason: string };
-
-/** A promise in an object, so that awaiting the queue does not await the handler. */
-export interface Outcome {
-  readonly settled: Promise<boolean>;
-}
 
 /** Names the row by its primary key, before and after; without one, all rows of the table are taken for one. */
 function rowIdentities(change: RowChange): string[] {

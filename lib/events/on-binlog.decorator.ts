@@ -1,6 +1,6 @@
 import 'reflect-metadata';
-import { DEFAULT_NAME } from '../cacheflow.constants';
-import type { ChangeAction, ChangeEvent, Row } from './change-event';
+import { DEFAULT_NAME } from '../support/injection-tokens';
+import type { ChangeAction, ChangeEvent, Row } from '../change/change-event';
 
 /** Which changes a handler wants. */
 export interface OnBinlogOptions {

@@ -1,13 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import type { InstanceWrapper } from '@nestjs/core/injector/instance-wrapper';
-import { CACHEFLOW_NAME } from '../cacheflow.constants';
+import { CACHEFLOW_NAME } from '../support/injection-tokens';
 import type { ConfigurationFault } from '../errors/configuration.error';
 import { ErrorReporter } from '../errors/error-reporter';
-import type { ChangeAction, ChangeEvent } from './change-event';
+import type { ChangeAction, ChangeEvent } from '../change/change-event';
 import type { OnBinlogMetadata } from './on-binlog.decorator';
 import { onBinlogMetadataOf } from './on-binlog.decorator';
-import { TablePattern } from './table-pattern';
+import { TablePattern } from '../keys/table-pattern';
 
 /** A decorated method, bound to its instance. */
 export interface BinlogHandler {

@@ -1,7 +1,7 @@
-import type { BinlogPosition, PreparedTransaction } from '../binlog/position';
-import { comparePositions } from '../binlog/position';
-import type { GtidTracker } from '../binlog/gtid-tracker';
-import type { Checkpoint } from '../checkpoint/checkpoint.store';
+import type { BinlogPosition, PreparedTransaction } from '../change/position';
+import { comparePositions } from '../change/position';
+import type { GtidTracker } from '../change/gtid-tracker';
+import type { Checkpoint } from '../options/checkpoint.store';
 
 /** What the positions of a stream belong to. */
 export interface PositionOrigin {

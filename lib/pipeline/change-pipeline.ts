@@ -1,13 +1,13 @@
-import type { BinlogPosition } from '../binlog/position';
-import type { Checkpoint } from '../checkpoint/checkpoint.store';
+import type { BinlogPosition } from '../change/position';
+import type { Checkpoint } from '../options/checkpoint.store';
 import type { CheckpointKeeper } from '../checkpoint/checkpoint-keeper';
 import type { EventHub } from '../events/event-hub';
 import type { StrategyService } from '../strategy/strategy.service';
 import type { AppliedPosition } from './applied-position';
 import type { ChangeQueue } from './change-queue';
-import { Gate } from './gate';
-import type { StreamItem, TransactionPiece } from './stream';
-import type { VisibilityBarrier } from './visibility-barrier';
+import { Gate } from '../support/gate';
+import type { StreamItem, TransactionPiece } from '../change/stream';
+import type { VisibilityBarrier } from '../barrier/visibility-barrier';
 
 /** Rows of a batch: enough to amortise the round trips, and few enough that the queue holds the next ones. */
 const BATCH_ROWS = 2_000;

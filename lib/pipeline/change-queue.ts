@@ -1,5 +1,5 @@
 import { untilAborted } from '../support/abort';
-import type { TransactionPiece } from './stream';
+import type { TransactionPiece } from '../change/stream';
 
 /** The bounds of the queue. */
 export interface QueueBounds {

@@ -1,5 +1,5 @@
-import type { TableRules } from '../strategy/table-rules';
-import type { ExistingTable } from './existing-tables';
+import type { TableRules } from '../keys/table-rules';
+import type { ExistingTable } from '../mysql/existing-tables';
 import { nameList } from './name-list';
 import type { PreflightResult } from './preflight-result';
 

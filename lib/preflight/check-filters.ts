@@ -1,9 +1,9 @@
-import type { ControlConnection, ServerInfo } from '../binlog/control-connection';
-import type { TableRule, TableRules } from '../strategy/table-rules';
-import { toRegExp } from '../strategy/table-rules';
+import type { ControlConnection, ServerInfo } from '../mysql/control-connection';
+import type { TableRule, TableRules } from '../keys/table-rules';
+import { toRegExp } from '../keys/table-rules';
 import { BinlogFilter } from './binlog-filter';
-import type { ExistingTable } from './existing-tables';
-import { SYSTEM_DATABASES } from './existing-tables';
+import type { ExistingTable } from '../mysql/existing-tables';
+import { SYSTEM_DATABASES } from '../mysql/existing-tables';
 import { nameList } from './name-list';
 import type { PreflightResult } from './preflight-result';
 

@@ -1,6 +1,6 @@
-import type { ControlConnection, ServerInfo } from '../binlog/control-connection';
-import { probeDump } from '../binlog/probe-dump';
-import { currentUser, isDenied } from './grants';
+import type { ControlConnection, ServerInfo } from '../mysql/control-connection';
+import { probeDump } from '../mysql/probe-dump';
+import { currentUser, isDenied } from '../mysql/grants';
 import type { PreflightResult } from './preflight-result';
 
 /** Tries both grants out: grants may come by roles, which cannot be read reliably. */

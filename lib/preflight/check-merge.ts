@@ -1,11 +1,11 @@
-import type { ControlConnection } from '../binlog/control-connection';
-import { quoteTable } from '../binlog/sql-text';
+import type { ControlConnection } from '../mysql/control-connection';
+import { quoteTable } from '../mysql/sql-text';
 import { messageOf } from '../errors/cacheflow.error';
-import type { TableName } from '../pipeline/stream';
-import type { TableRule, TableRules } from '../strategy/table-rules';
-import { isExact } from '../strategy/table-rules';
-import type { ExistingTable } from './existing-tables';
-import { isDenied } from './grants';
+import type { TableName } from '../change/stream';
+import type { TableRule, TableRules } from '../keys/table-rules';
+import { isExact } from '../keys/table-rules';
+import type { ExistingTable } from '../mysql/existing-tables';
+import { isDenied } from '../mysql/grants';
 import { dotted, nameList } from './name-list';
 import type { PreflightResult } from './preflight-result';
 import { isAnswer } from './server-answers';

@@ -1,6 +1,6 @@
-import type { ControlConnection, ServerInfo } from '../binlog/control-connection';
-import { sqlErrorCode } from '../binlog/control-connection';
-import { currentUser, isDenied } from './grants';
+import type { ControlConnection, ServerInfo } from '../mysql/control-connection';
+import { sqlErrorCode } from '../mysql/control-connection';
+import { currentUser, isDenied } from '../mysql/grants';
 import type { PreflightResult } from './preflight-result';
 
 /** Whether the source logs what it applies of other servers' changes, in case that it gets any. */

@@ -1,9 +1,9 @@
-import type { ControlConnection } from '../binlog/control-connection';
-import { quoteTable } from '../binlog/sql-text';
+import type { ControlConnection } from '../mysql/control-connection';
+import { quoteTable } from '../mysql/sql-text';
 import type { ConfigurationFault } from '../errors/configuration.error';
-import type { TableName } from '../pipeline/stream';
-import type { TableRule } from '../strategy/table-rules';
-import { currentUser } from './grants';
+import type { TableName } from '../change/stream';
+import type { TableRule } from '../keys/table-rules';
+import { currentUser } from '../mysql/grants';
 import { dotted, nameList } from './name-list';
 import type { PreflightResult } from './preflight-result';
 import { sourcesOf } from './view-definition';

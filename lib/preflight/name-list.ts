@@ -1,4 +1,4 @@
-import type { TableName } from '../pipeline/stream';
+import type { TableName } from '../change/stream';
 
 const MAX_NAMES = 10;
 

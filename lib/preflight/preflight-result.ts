@@ -1,5 +1,5 @@
-import type { BinlogPosition } from '../binlog/position';
-import type { TableShape } from '../pipeline/stream';
+import type { BinlogPosition } from '../change/position';
+import type { TableShape } from '../change/stream';
 import type { ConfigurationFault } from '../errors/configuration.error';
 
 /** What a look at the source brought to light. */

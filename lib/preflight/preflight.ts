@@ -1,6 +1,6 @@
-import type { ServerInfo } from '../binlog/control-connection';
-import { ControlConnection } from '../binlog/control-connection';
-import type { CacheflowConfig } from '../cacheflow.config';
+import type { ServerInfo } from '../mysql/control-connection';
+import { ControlConnection } from '../mysql/control-connection';
+import type { CacheflowConfig } from '../config/cacheflow.config';
 import { checkEngines } from './check-engines';
 import { checkFilters } from './check-filters';
 import { checkGrants } from './check-grants';
@@ -8,7 +8,7 @@ import { checkMerge } from './check-merge';
 import { checkReplica } from './check-replica';
 import { checkSettings } from './check-settings';
 import { checkTables } from './check-tables';
-import { listTables } from './existing-tables';
+import { listTables } from '../mysql/existing-tables';
 import type { PreflightResult } from './preflight-result';
 
 /** Checks the source's settings, our grants, what its binlog leaves out, and the keys of all watched tables that exist. */

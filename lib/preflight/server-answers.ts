@@ -1,4 +1,4 @@
-import { sqlErrorCode } from '../binlog/control-connection';
+import { sqlErrorCode } from '../mysql/control-connection';
 
 /** What another attempt may change: SQLSTATE 08 (connection), 40 (rolled back) and 70 (interrupted). */
 const PASSING_STATE = /^(08|40|70)/;

@@ -1,5 +1,5 @@
-import { quoteTable } from '../binlog/sql-text';
-import type { TableName } from '../pipeline/stream';
+import { quoteTable } from '../mysql/sql-text';
+import type { TableName } from '../change/stream';
 
 const NAME = '`(?:[^`]|``)+`';
 /** Texts, and names before them: these may hold a quote. */

@@ -1,11 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { canHaveRecord, recordKey } from './record';
+import { canHaveRecord, recordKey } from './scripts/record';
 import { RedisConnection } from './redis-connection';
-import { RedisGate, RedisHangsUpError } from './redis-gate';
+import { RedisHold, RedisHangsUpError } from './redis-hold';
 import type { CacheWrites, WriteOutcome } from './redis-writer';
 import { writeKeys } from './redis-writer';
 import { RewindGuard } from './rewind-guard';
-import type { VersionedWrite, WriteRefusal } from './versioned-write';
+import type { VersionedWrite, WriteRefusal } from './scripts/versioned-write';
 
 type Refusals = ReadonlyMap<string, WriteRefusal>;
 
@@ -14,7 +14,7 @@ type Refusals = ReadonlyMap<string, WriteRefusal>;
 export class CacheWriter {
   constructor(
     @Inject(RedisConnection) private readonly redis: RedisConnection,
-    @Inject(RedisGate) private readonly gate: RedisGate,
+    @Inject(RedisHold) private readonly gate: RedisHold,
     @Inject(RewindGuard) private readonly guard: RewindGuard,
   ) {}
 

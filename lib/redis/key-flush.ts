@@ -1,10 +1,10 @@
 import type { Redis } from 'ioredis';
-import { escapePattern } from '../strategy/key-template';
+import { escapePattern } from '../keys/key-template';
 import { isOwnKey } from './own-keys';
 import type { RedisClient } from './redis-client';
-import { forgetKeys } from './forget-keys';
+import { forgetKeys } from './scripts/forget-keys';
 import { mastersOf } from './masters';
-import { canHaveRecord, keyOfRecord } from './record';
+import { canHaveRecord, keyOfRecord } from './scripts/record';
 import { replyError, writeKeys } from './redis-writer';
 
 const KEYS_PER_SCAN = 500;

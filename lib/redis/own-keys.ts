@@ -1,4 +1,4 @@
-import { recordKey } from './record';
+import { recordKey } from './scripts/record';
 
 /** Where the checkpoint of a source is, in the Redis that holds the data. */
 export function checkpointKey(name: string): string {

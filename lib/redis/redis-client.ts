@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 import type { Cluster } from 'ioredis';
-import { resolvePassword } from '../binlog/control-connection';
-import type { RedisConnectionOptions, RedisSource } from '../cacheflow.options';
+import { resolvePassword } from '../options/password-source';
+import type { RedisConnectionOptions, RedisSource } from '../options/cacheflow.options';
 
 /** Any client of ioredis, ours or the app's. */
 export type RedisClient = Redis | Cluster;
@@ -9,16 +9,6 @@ export type RedisClient = Redis | Cluster;
 /** A connection that has sent a command and hears nothing for this long is given up and made anew. */
 const SOCKET_TIMEOUT_MILLIS = 30_000;
 const LONGEST_RETRY_DELAY_MILLIS = 2_000;
-
-/** Whether it is a client of ioredis: by its shape, because an app may have another copy of ioredis. */
-export function isRedisClient(value: unknown): value is RedisClient {
-  const client = value as Partial<Redis> | null;
-  return (
-    typeof client === 'object' &&
-    typeof client?.pipeline === 'function' &&
-    typeof client.duplicate === 'function'
-  );
-}
 
 export function isCluster(client: RedisClient): client is Cluster {
   return client.isCluster;

@@ -1,14 +1,15 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Type } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
-import type { CacheflowConfig } from '../cacheflow.config';
-import { CACHEFLOW_CONFIG } from '../cacheflow.constants';
+import type { CacheflowConfig } from '../config/cacheflow.config';
+import { CACHEFLOW_CONFIG } from '../support/injection-tokens';
 import type { ConfigurationFault } from '../errors/configuration.error';
 import { messageOf } from '../errors/cacheflow.error';
 import { ErrorReporter } from '../errors/error-reporter';
 import { RedisUnavailableError } from '../errors/redis.errors';
 import type { RedisClient } from './redis-client';
-import { createRedisClient, isRedisClient } from './redis-client';
+import { isRedisClient } from '../config/is-redis-client';
+import { createRedisClient } from './redis-client';
 
 /** What is used of `@liaoliaots/nestjs-redis`, which is an optional peer. */
 interface NestRedis {

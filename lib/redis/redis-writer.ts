@@ -1,16 +1,16 @@
 import type { RedisClient } from './redis-client';
 import { isCluster } from './redis-client';
-import { withRecords } from './record';
-import type { RoundCounter } from './round-count';
-import { countCommand } from './round-count';
+import { withRecords } from './scripts/record';
+import type { RoundCounter } from './scripts/round-count';
+import { countCommand } from './scripts/round-count';
 import { groupBySlot } from './slots';
-import type { VersionedGroup, VersionedWrite, WriteRefusal } from './versioned-write';
+import type { VersionedGroup, VersionedWrite, WriteRefusal } from './scripts/versioned-write';
 import {
   groupVersioned,
   readVersionedReply,
   versionedWriteArguments,
   versionedWriteScript,
-} from './versioned-write';
+} from './scripts/versioned-write';
 
 /** What one round trip does to the cache. */
 export interface CacheWrites {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
-import { CACHEFLOW_NAME } from '../cacheflow.constants';
+import { CACHEFLOW_NAME } from '../support/injection-tokens';
 import { RedisRewoundError } from '../errors/redis.errors';
 import { mastersOf } from './masters';
 import { counterKey } from './own-keys';
@@ -8,8 +8,8 @@ import type { RedisClient } from './redis-client';
 import { isCluster } from './redis-client';
 import { RedisConnection } from './redis-connection';
 import { isRefusal } from './redis-writer';
-import type { RoundCounter } from './round-count';
-import { COUNTER_SECONDS } from './round-count';
+import type { RoundCounter } from './scripts/round-count';
+import { COUNTER_SECONDS } from './scripts/round-count';
 
 /**
  * Notices when Redis has gone back in time: a restart from an older snapshot, or a failover to a replica that lacks

@@ -1,4 +1,4 @@
-import { fileNumber } from '../binlog/position';
+import { fileNumber } from '../change/position';
 
 /** A row number above that of any row: of what concerns a table as a whole, after all rows of its transaction. */
 const AFTER_ALL_ROWS = 9_999_999_999;

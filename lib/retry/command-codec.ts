@@ -1,5 +1,5 @@
 import type { ParkedCommand, ParkedWork } from './parked-command';
-import { decodeValue, encodeValue } from './value-codec';
+import { decodeValue, encodeValue } from './lossless-json';
 
 const KINDS: readonly unknown[] = [
   'set',

@@ -1,4 +1,4 @@
-import type { ChangeEvent } from '../events/change-event';
+import type { ChangeEvent } from '../change/change-event';
 
 /** What is to be done again. */
 export type ParkedWork =

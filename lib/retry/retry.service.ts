@@ -1,20 +1,20 @@
 import { randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
-import type { CacheflowConfig } from '../cacheflow.config';
-import { CACHEFLOW_CONFIG, CACHEFLOW_NAME } from '../cacheflow.constants';
+import type { CacheflowConfig } from '../config/cacheflow.config';
+import { CACHEFLOW_CONFIG, CACHEFLOW_NAME } from '../support/injection-tokens';
 import { errorKind } from '../errors/change.errors';
 import type { ConfigurationFault } from '../errors/configuration.error';
 import { ErrorReporter } from '../errors/error-reporter';
 import { CacheflowStoppedError } from '../errors/source.errors';
-import type { ChangeEvent } from '../events/change-event';
+import type { ChangeEvent } from '../change/change-event';
 import { RedisConnection } from '../redis/redis-connection';
-import { RedisGate } from '../redis/redis-gate';
-import type { NestRabbitmq } from './broker/amqp';
-import { BrokerLane } from './broker/broker-lane';
+import { RedisHold } from '../redis/redis-hold';
+import type { NestRabbitmq } from '../rabbitmq/amqp';
+import { BrokerRetries } from './broker/broker-retries';
 import type { DeadLetters } from './dead-letters';
-import { InPlaceLane } from './in-place/in-place-lane';
+import { InPlaceRetries } from './in-place/in-place-retries';
 import type { ParkedCommand, RetryExecutor, RetryResult } from './parked-command';
-import type { RetryCounters, RetryLane, RetryState } from './retry-lane';
+import type { RetryCounters, RetryPath, RetryState } from './retry-path';
 
 /** How long `stop` waits for what is in hand when nobody cuts it off earlier. */
 const GRACE_MILLIS = 5_000;
@@ -25,20 +25,20 @@ export class RetryService {
   /** True when commands go to RabbitMQ, false when they are tried again in place. */
   readonly viaBroker: boolean;
   readonly counters: RetryCounters = { parked: 0, retried: 0, deadLettered: 0 };
-  private readonly inPlace: InPlaceLane;
-  private broker: BrokerLane | undefined;
+  private readonly inPlace: InPlaceRetries;
+  private broker: BrokerRetries | undefined;
   private executor: RetryExecutor | undefined;
 
   constructor(
     @Inject(CACHEFLOW_NAME) private readonly name: string,
     @Inject(CACHEFLOW_CONFIG) private readonly config: CacheflowConfig,
     @Inject(RedisConnection) redis: RedisConnection,
-    @Inject(RedisGate) gate: RedisGate,
+    @Inject(RedisHold) gate: RedisHold,
     @Inject(ErrorReporter) private readonly errors: ErrorReporter,
   ) {
     const { counters } = this;
     this.viaBroker = config.retry.mq !== undefined;
-    this.inPlace = new InPlaceLane({
+    this.inPlace = new InPlaceRetries({
       name,
       options: config.retry,
       redis,
@@ -75,7 +75,7 @@ export class RetryService {
         },
       ];
     }
-    this.broker = new BrokerLane({
+    this.broker = new BrokerRetries({
       name,
       options: retry,
       mq: retry.mq,
@@ -149,7 +149,7 @@ export class RetryService {
     }
   }
 
-  private get lane(): RetryLane {
+  private get lane(): RetryPath {
     if (!this.viaBroker) return this.inPlace;
     if (!this.broker) throw new CacheflowStoppedError(`Cacheflow "${this.name}" was not started`);
     return this.broker;

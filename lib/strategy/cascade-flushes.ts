@@ -1,5 +1,5 @@
-import type { RowChange, TableFlush } from '../pipeline/stream';
-import { keyText } from './key-template';
+import type { RowChange, TableFlush } from '../change/stream';
+import { keyText } from '../keys/key-template';
 
 const NONE: TableFlush[] = [];
 

@@ -1,15 +1,15 @@
-import type { CacheflowConfig } from '../cacheflow.config';
-import { CacheStrategy } from '../cacheflow.options';
+import type { CacheflowConfig } from '../config/cacheflow.config';
+import { CacheStrategy } from '../options/cacheflow.options';
 import { RowIncompleteError } from '../errors/change.errors';
 import type { ErrorReporter } from '../errors/error-reporter';
-import type { RowChange } from '../pipeline/stream';
+import type { RowChange } from '../change/stream';
 import { cascadeFlushes } from './cascade-flushes';
-import { isTag } from '../redis/tag';
+import { isTag } from '../keys/tag';
 import type { FlushSet } from './flush-set';
 import type { PendingRetries } from './pending-retries';
-import type { TableKeys } from './table-keys';
+import type { TableKeys } from '../keys/table-keys';
 import { TablePlans, nameOf } from './table-plans';
-import type { TableRule } from './table-rules';
+import type { TableRule } from '../keys/table-rules';
 import type { WatchedKeys } from './watched-keys';
 import type { WritePlan } from './write-plan';
 

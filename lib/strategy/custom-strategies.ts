@@ -3,9 +3,9 @@ import { Inject, Injectable } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { messageOf } from '../errors/cacheflow.error';
 import type { ConfigurationFault } from '../errors/configuration.error';
-import type { ChangeEvent } from '../events/change-event';
-import type { TableRule } from './table-rules';
-import type { TableStrategy, TableStrategyContext } from './table-strategy';
+import type { ChangeEvent } from '../change/change-event';
+import type { TableRule } from '../keys/table-rules';
+import type { TableStrategy, TableStrategyContext } from '../options/table-strategy';
 
 /** The instances of the strategies that the options name by class. */
 @Injectable()

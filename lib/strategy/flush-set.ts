@@ -1,4 +1,4 @@
-import type { TableFlush } from '../pipeline/stream';
+import type { TableFlush } from '../change/stream';
 
 /** The flushes of a batch, the latest one for each table; a flush of all tables makes the others needless. */
 export class FlushSet {

@@ -1,18 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
-import type { CacheflowConfig } from '../cacheflow.config';
-import { CACHEFLOW_CONFIG } from '../cacheflow.constants';
+import type { CacheflowConfig } from '../config/cacheflow.config';
+import { CACHEFLOW_CONFIG } from '../support/injection-tokens';
 import { RedisRefusedError, StrategyFailedError, errorKind } from '../errors/change.errors';
 import { ErrorReporter } from '../errors/error-reporter';
-import type { Row } from '../events/change-event';
-import { toChangeEvent } from '../events/to-change-event';
-import type { RowChange, StreamItem, TableFlush, TableShape } from '../pipeline/stream';
+import type { Row } from '../change/change-event';
+import { toChangeEvent } from '../change/to-change-event';
+import type { RowChange, StreamItem, TableFlush, TableShape } from '../change/stream';
 import { CacheWriter } from '../redis/cache-writer';
 import { RedisConnection } from '../redis/redis-connection';
-import { RedisGate } from '../redis/redis-gate';
+import { RedisHold } from '../redis/redis-hold';
 import { replyCode } from '../redis/reply-code';
 import { Versions } from '../redis/version';
-import type { VersionedWrite, WriteRefusal } from '../redis/versioned-write';
+import type { VersionedWrite, WriteRefusal } from '../redis/scripts/versioned-write';
 import type { ParkedCommand, ParkedWork, RetryResult } from '../retry/parked-command';
 import { RetryService } from '../retry/retry.service';
 import { untilAborted } from '../support/abort';
@@ -25,7 +25,7 @@ import { FlushSet } from './flush-set';
 import { ParkedExecutor } from './parked-executor';
 import { PendingRetries } from './pending-retries';
 import type { FlushProgress } from './table-flusher';
-import { TableKeys } from './table-keys';
+import { TableKeys } from '../keys/table-keys';
 import { TableFlusher } from './table-flusher';
 import { nameOf } from './table-plans';
 import { WatchedKeys } from './watched-keys';
@@ -63,7 +63,7 @@ export class StrategyService {
   constructor(
     @Inject(RedisConnection) redis: RedisConnection,
     @Inject(CacheWriter) private readonly writer: CacheWriter,
-    @Inject(RedisGate) gate: RedisGate,
+    @Inject(RedisHold) gate: RedisHold,
     @Inject(CACHEFLOW_CONFIG) config: CacheflowConfig,
     @Inject(CustomStrategies) private readonly custom: CustomStrategies,
     @Inject(RetryService) private readonly retries: RetryService,

@@ -1,12 +1,12 @@
-import type { CacheflowConfig } from '../cacheflow.config';
-import { CacheStrategy } from '../cacheflow.options';
+import type { CacheflowConfig } from '../config/cacheflow.config';
+import { CacheStrategy } from '../options/cacheflow.options';
 import type { ErrorReporter } from '../errors/error-reporter';
 import type { FlushPattern } from '../redis/key-flush';
 import { flushPatterns } from '../redis/key-flush';
 import type { RedisConnection } from '../redis/redis-connection';
-import type { RedisGate } from '../redis/redis-gate';
+import type { RedisHold } from '../redis/redis-hold';
 import { isRefusal } from '../redis/redis-writer';
-import { flushPatternsOf } from './flush-patterns';
+import { flushPatternsOf } from '../keys/flush-patterns';
 
 /** Whose keys are to be removed: those of a table, of a database, or of everything that is watched. */
 export interface FlushScope {
@@ -37,7 +37,7 @@ export class TableFlusher {
   constructor(
     private readonly config: CacheflowConfig,
     private readonly redis: RedisConnection,
-    private readonly gate: RedisGate,
+    private readonly gate: RedisHold,
     private readonly errors: ErrorReporter,
   ) {}
 

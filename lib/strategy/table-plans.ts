@@ -1,18 +1,18 @@
-import type { CacheflowConfig } from '../cacheflow.config';
+import type { CacheflowConfig } from '../config/cacheflow.config';
 import { messageOf } from '../errors/cacheflow.error';
 import { KeyFailedError, RowIncompleteError, TableNotKeyableError, errorKind } from '../errors/change.errors';
 import type { ErrorReporter } from '../errors/error-reporter';
-import { CacheStrategy } from '../cacheflow.options';
-import type { Row } from '../events/change-event';
-import type { RowChange, TableShape } from '../pipeline/stream';
+import { CacheStrategy } from '../options/cacheflow.options';
+import type { Row } from '../change/change-event';
+import type { RowChange, TableShape } from '../change/stream';
 import type { FlushSet } from './flush-set';
-import type { KeyBuilder } from './key-builder';
-import { globToRegExp } from './glob';
-import { createKeyBuilder, toKeys } from './key-builder';
-import type { TableKeys } from './table-keys';
-import { UnknownColumnError, strictRow } from './strict-row';
-import type { TableRule } from './table-rules';
-import type { DependencyChange } from './table-strategy';
+import type { KeyBuilder } from '../keys/key-builder';
+import { globToRegExp } from '../keys/glob';
+import { createKeyBuilder, toKeys } from '../keys/key-builder';
+import type { TableKeys } from '../keys/table-keys';
+import { UnknownColumnError, strictRow } from '../keys/strict-row';
+import type { TableRule } from '../keys/table-rules';
+import type { DependencyChange } from '../options/table-strategy';
 
 const NONE: readonly string[] = [];
 

@@ -1,4 +1,4 @@
-import type { RowChange } from '../pipeline/stream';
+import type { RowChange } from '../change/stream';
 
 /** What a batch does in the end to a key whose version is kept. */
 export interface VersionedPlan {

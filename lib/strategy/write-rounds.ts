@@ -1,11 +1,11 @@
-import type { CacheSerializer } from '../cache/cache-serializer';
+import type { CacheSerializer } from '../options/cache-serializer';
 import { RedisRefusedError, errorKind } from '../errors/change.errors';
 import type { ErrorReporter } from '../errors/error-reporter';
-import type { RowChange } from '../pipeline/stream';
-import { canHaveRecord } from '../redis/record';
+import type { RowChange } from '../change/stream';
+import { canHaveRecord } from '../redis/scripts/record';
 import type { RedisConnection } from '../redis/redis-connection';
 import type { Versions } from '../redis/version';
-import type { VersionedWrite } from '../redis/versioned-write';
+import type { VersionedWrite } from '../redis/scripts/versioned-write';
 import { nameOf } from './table-plans';
 import type { VersionedPlan, WritePlan } from './write-plan';
 

@@ -1,4 +1,4 @@
-import { readWatermark } from '../cache/watermark';
+import { readWatermark } from '../redis/scripts/watermark';
 import type { RedisClient } from '../redis/redis-client';
 import { sleep } from '../support/abort';
 

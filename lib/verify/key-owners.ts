@@ -1,12 +1,12 @@
-import type { AuditedTable } from '../audit/audited-table';
-import type { KeyLayout } from '../audit/key-layout';
+import type { KeyedTable } from '../rows/keyed-table';
+import type { KeyLayout } from '../keys/key-layout';
 
 /** Finds the tables whose keys have the layout of a key, also among thousands of tables. */
 export class KeyOwners {
-  private readonly byStart = new Map<string, { table: AuditedTable; layout: KeyLayout }[]>();
+  private readonly byStart = new Map<string, { table: KeyedTable; layout: KeyLayout }[]>();
   private readonly lengths: readonly number[];
 
-  constructor(tables: readonly AuditedTable[]) {
+  constructor(tables: readonly KeyedTable[]) {
     for (const table of tables) {
       for (const layout of table.layouts ?? []) {
         const group = this.byStart.get(layout.start);
@@ -18,8 +18,8 @@ export class KeyOwners {
   }
 
   /** Those whose layout begins as the key does. */
-  of(key: string): AuditedTable[] {
-    const tables = new Set<AuditedTable>();
+  of(key: string): KeyedTable[] {
+    const tables = new Set<KeyedTable>();
     for (const length of this.lengths) {
       for (const { table, layout } of this.byStart.get(key.slice(0, length)) ?? []) {
         if (layout.split(key, () => true)?.length !== 0) tables.add(table);

@@ -1,9 +1,10 @@
-import { SourceRows } from '../audit/source-rows';
-import type { RedisSource } from '../cacheflow.options';
+import { SourceRows } from '../rows/source-rows';
+import type { RedisSource } from '../options/cacheflow.options';
 import { messageOf } from '../errors/cacheflow.error';
 import { CacheflowConfigurationError } from '../errors/configuration.error';
 import type { RedisClient } from '../redis/redis-client';
-import { createRedisClient, isRedisClient } from '../redis/redis-client';
+import { isRedisClient } from '../config/is-redis-client';
+import { createRedisClient } from '../redis/redis-client';
 import { untilAborted, withDeadline } from '../support/abort';
 import type { VerifyContext } from './verifier';
 import { Verifier } from './verifier';

@@ -1,12 +1,12 @@
-import type { AuditedTable } from '../audit/audited-table';
-import type { Verdict } from '../audit/judge';
-import { judge } from '../audit/judge';
+import type { KeyedTable } from '../rows/keyed-table';
+import type { Verdict } from '../audit/verdict';
+import { judge } from '../audit/verdict';
 import { isSame } from '../audit/key-check';
 import { readValues } from '../redis/read-values';
-import type { FoundRows, RowFinder, WantedKey } from '../audit/row-finder';
-import type { CacheSerializer } from '../cache/cache-serializer';
-import { recordKey } from '../redis/record';
-import { forgetKeys } from '../redis/forget-keys';
+import type { FoundRows, RowFinder, WantedKey } from '../rows/row-finder';
+import type { CacheSerializer } from '../options/cache-serializer';
+import { recordKey } from '../redis/scripts/record';
+import { forgetKeys } from '../redis/scripts/forget-keys';
 import type { RedisClient } from '../redis/redis-client';
 import { sleep } from '../support/abort';
 import type { AppliedTime } from './applied-time';
@@ -15,7 +15,7 @@ import type { VerifyListener, VerifySummary } from './verify-report';
 /** A key that seems to be wrong. */
 export interface Suspect extends WantedKey {
   /** The tables whose rows may have the key. */
-  readonly tables: readonly AuditedTable[];
+  readonly tables: readonly KeyedTable[];
 }
 
 /** A key is wrong when it was the same and wrong so many times. */
@@ -30,7 +30,7 @@ interface Sight {
   readonly verdict: Verdict;
   readonly text: string | null;
   readonly found: FoundRows;
-  readonly table: AuditedTable | undefined;
+  readonly table: KeyedTable | undefined;
   /** Whether row, value and version were the same from the first to the last look. */
   readonly isSteady: boolean;
 }
@@ -142,8 +142,8 @@ export class Suspects {
   /** The rows of each key, by table. */
   private async rowsOf(
     suspects: readonly Suspect[],
-  ): Promise<Map<string, { table: AuditedTable; found: FoundRows }[]>> {
-    const byTable = new Map<AuditedTable, Suspect[]>();
+  ): Promise<Map<string, { table: KeyedTable; found: FoundRows }[]>> {
+    const byTable = new Map<KeyedTable, Suspect[]>();
     for (const suspect of suspects) {
       for (const table of suspect.tables) {
         const group = byTable.get(table);
@@ -151,7 +151,7 @@ export class Suspects {
         else byTable.set(table, [suspect]);
       }
     }
-    const rows = new Map<string, { table: AuditedTable; found: FoundRows }[]>();
+    const rows = new Map<string, { table: KeyedTable; found: FoundRows }[]>();
     for (const [table, group] of byTable) {
       for (const [key, found] of await this.finder.find(table, group)) {
         const ofKey = rows.get(key);

@@ -1,19 +1,19 @@
-import type { AuditedTable } from '../audit/audited-table';
-import { loadAuditedTable } from '../audit/audited-table';
-import { judge } from '../audit/judge';
+import type { KeyedTable } from '../rows/keyed-table';
+import { loadKeyedTable } from '../rows/keyed-table';
+import { judge } from '../audit/verdict';
 import { readValues } from '../redis/read-values';
-import { RowFinder, keysOf } from '../audit/row-finder';
-import type { SourceRow, SourceRows } from '../audit/source-rows';
-import type { CacheflowConfig } from '../cacheflow.config';
-import { listTables } from '../preflight/existing-tables';
+import { RowFinder, keysOf } from '../rows/row-finder';
+import type { SourceRow, SourceRows } from '../rows/source-rows';
+import type { CacheflowConfig } from '../config/cacheflow.config';
+import { listTables } from '../mysql/existing-tables';
 import type { RedisClient } from '../redis/redis-client';
-import { NoUsableKeyError, keyPatterns } from '../strategy/key-builder';
+import { NoUsableKeyError, keyPatterns } from '../keys/key-builder';
 import { AppliedTime } from './applied-time';
 import { KeyOwners } from './key-owners';
 import { scanKeys } from './key-scan';
 import type { Suspect } from './suspects';
 import { Suspects } from './suspects';
-import { TableWalk } from './table-walk';
+import { TableWalk } from '../rows/table-walk';
 import type { VerifyListener, VerifySummary } from './verify-report';
 import { emptySummary } from './verify-report';
 
@@ -68,14 +68,14 @@ export class Verifier {
     return this.summary;
   }
 
-  private async loadTables(): Promise<AuditedTable[]> {
+  private async loadTables(): Promise<KeyedTable[]> {
     const { source, config } = this.context;
-    const tables: AuditedTable[] = [];
+    const tables: KeyedTable[] = [];
     for (const { schema, table } of await listTables(source.control)) {
       const rule = config.rules.find(schema, table);
       if (!rule) continue;
       try {
-        const loaded = await loadAuditedTable(source.control, source.server.flavor, rule, { schema, table });
+        const loaded = await loadKeyedTable(source.control, source.server.flavor, rule, { schema, table });
         if (loaded) tables.push(loaded);
       } catch (error) {
         if (!(error instanceof NoUsableKeyError)) throw error;
@@ -92,7 +92,7 @@ export class Verifier {
   }
 
   /** From the rows to their keys. */
-  private async walk(table: AuditedTable): Promise<void> {
+  private async walk(table: KeyedTable): Promise<void> {
     const { source, listener, batch, signal } = this.context;
     const walk = TableWalk.of(source, table);
     if (!walk) {
@@ -107,7 +107,7 @@ export class Verifier {
     }
   }
 
-  private async comparePage(table: AuditedTable, page: readonly SourceRow[]): Promise<void> {
+  private async comparePage(table: KeyedTable, page: readonly SourceRow[]): Promise<void> {
     const { client, config } = this.context;
     const rows = new Map<string, SourceRow[]>();
     for (const row of page) {
@@ -138,7 +138,7 @@ export class Verifier {
   }
 
   /** From the keys to their rows: those that no row has. */
-  private async scan(tables: readonly AuditedTable[]): Promise<void> {
+  private async scan(tables: readonly KeyedTable[]): Promise<void> {
     const { client, config, listener, batch, signal } = this.context;
     for (const table of tables) {
       if (!table.layouts)
@@ -157,9 +157,9 @@ export class Verifier {
   }
 
   private async findOrphans(keys: readonly string[], owners: KeyOwners): Promise<void> {
-    const wanted = new Map<AuditedTable, string[]>();
+    const wanted = new Map<KeyedTable, string[]>();
     // The tables that could have a row of the key and have none; undefined where a row was found, or may be there.
-    const without = new Map<string, AuditedTable[] | undefined>(keys.map((key) => [key, []]));
+    const without = new Map<string, KeyedTable[] | undefined>(keys.map((key) => [key, []]));
     for (const key of keys) {
       for (const table of owners.of(key)) {
         // What no row of the table can have is somebody else's key.
@@ -185,7 +185,7 @@ export class Verifier {
     await this.suspectOrphans(candidates);
   }
 
-  private async suspectOrphans(candidates: readonly (readonly [string, AuditedTable[]])[]): Promise<void> {
+  private async suspectOrphans(candidates: readonly (readonly [string, KeyedTable[]])[]): Promise<void> {
     const { client, config } = this.context;
     const { serializer } = config.cache;
     const texts = await readValues(

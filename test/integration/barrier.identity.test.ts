@@ -1,8 +1,8 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { ErrorReporter } from '../../lib/errors/error-reporter';
-import type { TransactionPiece } from '../../lib/pipeline/stream';
-import { VisibilityBarrier } from '../../lib/pipeline/visibility-barrier';
-import { VisibilityProbe } from '../../lib/pipeline/visibility-probe';
+import type { TransactionPiece } from '../../lib/change/stream';
+import { VisibilityBarrier } from '../../lib/barrier/visibility-barrier';
+import { VisibilityProbe } from '../../lib/barrier/visibility-probe';
 import { describeEachSql } from '../support/each-sql';
 import { waitFor } from '../support/wait-for';
 

@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { CacheflowConfig } from '../../lib/cacheflow.config';
+import type { CacheflowConfig } from '../../lib/config/cacheflow.config';
 import { CacheReader } from '../../lib/cache/cache-reader';
 import { Freshness } from '../../lib/cache/freshness';
 import { Leases } from '../../lib/cache/leases';
 import type { CacheOptions } from '../../lib';
 import { tag } from '../../lib';
 import type { ErrorReporter } from '../../lib/errors/error-reporter';
-import { forgetKeys } from '../../lib/redis/forget-keys';
+import { forgetKeys } from '../../lib/redis/scripts/forget-keys';
 import type { RedisConnection } from '../../lib/redis/redis-connection';
 import type { RewindGuard } from '../../lib/redis/rewind-guard';
 import { writeKeys } from '../../lib/redis/redis-writer';

@@ -6,7 +6,7 @@ import type { TestApp } from '../support/app';
 import { codesOf } from '../support/app';
 import type { Stage } from '../support/each-sql';
 import { describeEachSql } from '../support/each-sql';
-import { TableKeys } from '../../lib/strategy/table-keys';
+import { TableKeys } from '../../lib/keys/table-keys';
 import { SwitchingProxy } from '../support/switching-proxy';
 import { waitFor } from '../support/wait-for';
 

@@ -5,8 +5,8 @@ import { RedisCheckpointStore } from '../../lib/checkpoint/redis-checkpoint.stor
 import { checkpointKey } from '../../lib/redis/own-keys';
 import type { RedisConnection } from '../../lib/redis/redis-connection';
 import { RewindGuard } from '../../lib/redis/rewind-guard';
-import type { RoundCounter } from '../../lib/redis/round-count';
-import { COUNTER_SECONDS, countCommand } from '../../lib/redis/round-count';
+import type { RoundCounter } from '../../lib/redis/scripts/round-count';
+import { COUNTER_SECONDS, countCommand } from '../../lib/redis/scripts/round-count';
 import { connectRedis } from '../support/each-sql';
 import type { RedisServer } from '../support/servers';
 import { startRedis } from '../support/servers';

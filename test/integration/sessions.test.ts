@@ -1,8 +1,8 @@
 import { expect, it, onTestFinished } from 'vitest';
 import type { MysqlSourceOptions, TableOptions } from '../../lib';
-import { SourceRows } from '../../lib/audit/source-rows';
-import { ControlConnection } from '../../lib/binlog/control-connection';
-import { openBarrierSession } from '../../lib/pipeline/barrier-session';
+import { SourceRows } from '../../lib/rows/source-rows';
+import { ControlConnection } from '../../lib/mysql/control-connection';
+import { openBarrierSession } from '../../lib/barrier/barrier-session';
 import type { Stage } from '../support/each-sql';
 import { describeEachSql } from '../support/each-sql';
 import { HoldingProxy } from '../support/holding-proxy';

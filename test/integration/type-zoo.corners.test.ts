@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { textDecoder } from '../../lib/binlog/decode/charset';
-import { isRowsEvent } from '../../lib/binlog/decode/rows-decoder';
-import { UPPER_HALVES } from '../../lib/binlog/decode/single-byte-charsets';
+import { textDecoder } from '../../lib/decode/charset';
+import { isRowsEvent } from '../../lib/decode/rows-decoder';
+import { UPPER_HALVES } from '../../lib/decode/single-byte-charsets';
 import { type SqlServer, startMariadb, startMysql } from '../support/servers';
 import { expectEqual } from './type-zoo.expect';
 import { decodeAll, TIME_ZONE, type Variant, VARIANTS, Zoo } from './type-zoo.harness';

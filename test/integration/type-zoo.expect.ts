@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import type { Row, RowImages } from '../../lib/binlog/decode/rows-decoder';
+import type { Row, RowImages } from '../../lib/decode/rows-decoder';
 import type { History, Variant } from './type-zoo.harness';
 
 /** Inserts first, then an update of each row, then the deletes. */

@@ -1,15 +1,15 @@
 import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
-import { ControlConnection } from '../../lib/binlog/control-connection';
-import { type Column, resolveColumns } from '../../lib/binlog/decode/column';
+import { ControlConnection } from '../../lib/mysql/control-connection';
+import { type Column, resolveColumns } from '../../lib/decode/column';
 import {
   isRowsEvent,
   type Row,
   type RowImages,
   RowsDecoder,
   type ValueOptions,
-} from '../../lib/binlog/decode/rows-decoder';
-import { parseTableMap, readTableId, type TableMap } from '../../lib/binlog/decode/table-map';
-import { loadTableDefinition, type TableDefinition } from '../../lib/binlog/table-definition';
+} from '../../lib/decode/rows-decoder';
+import { parseTableMap, readTableId, type TableMap } from '../../lib/decode/table-map';
+import { loadTableDefinition, type TableDefinition } from '../../lib/mysql/table-definition';
 import { binlogPosition, type RawEvent, readBinlog } from '../support/raw-binlog';
 import type { SqlServer } from '../support/servers';
 

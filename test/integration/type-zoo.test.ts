@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Row, RowImages } from '../../lib/binlog/decode/rows-decoder';
+import type { Row, RowImages } from '../../lib/decode/rows-decoder';
 import { type SqlServer, startMariadb, startMysql } from '../support/servers';
 import { byId, expectEqual, expectRows } from './type-zoo.expect';
 import {

@@ -4,15 +4,15 @@ import type { Checkpoint, CheckpointStore, TableOptions } from '../../lib';
 import { StrategyService } from '../../lib';
 import { ErrorReporter } from '../../lib/errors/error-reporter';
 import { CacheWriter } from '../../lib/redis/cache-writer';
-import { claimEpoch } from '../../lib/redis/epoch';
+import { claimEpoch } from '../../lib/redis/scripts/epoch';
 import { flushPatterns } from '../../lib/redis/key-flush';
 import type { RedisClient } from '../../lib/redis/redis-client';
 import type { RedisConnection } from '../../lib/redis/redis-connection';
-import { RedisGate } from '../../lib/redis/redis-gate';
+import { RedisHold } from '../../lib/redis/redis-hold';
 import { RewindGuard } from '../../lib/redis/rewind-guard';
 import { Versions } from '../../lib/redis/version';
-import type { VersionedWrite } from '../../lib/redis/versioned-write';
-import { RECORD_SECONDS } from '../../lib/redis/record';
+import type { VersionedWrite } from '../../lib/redis/scripts/versioned-write';
+import { RECORD_SECONDS } from '../../lib/redis/scripts/record';
 import { startApp } from '../support/app';
 import type { Stage } from '../support/each-sql';
 import { connectRedis, describeEachSql } from '../support/each-sql';
@@ -26,7 +26,7 @@ const never = new AbortController().signal;
 
 function writerOn(client: RedisClient): CacheWriter {
   const connection = { client } as RedisConnection;
-  const gate = new RedisGate(connection, new ErrorReporter('test'));
+  const gate = new RedisHold(connection, new ErrorReporter('test'));
   return new CacheWriter(connection, gate, new RewindGuard('test', connection));
 }
 
@@ -194,7 +194,7 @@ describe('a versioned write', () => {
     const connection = { client: redis } as unknown as RedisConnection;
     const guard = new RewindGuard('test', connection);
     await guard.begin();
-    const writer = new CacheWriter(connection, new RedisGate(connection, new ErrorReporter('test')), guard);
+    const writer = new CacheWriter(connection, new RedisHold(connection, new ErrorReporter('test')), guard);
     await writer.round({ versioned: [set('k', at(4), 'd')] }, never);
     await redis.echo('end');
     await waitFor(() => seen.includes('echo end'), { message: 'the monitor' });

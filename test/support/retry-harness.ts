@@ -5,11 +5,11 @@ import type { ModuleRef } from '@nestjs/core';
 import type { RedisOptions } from 'ioredis';
 import { expect } from 'vitest';
 import type { CacheflowError, RetryOptions } from '../../lib';
-import { resolveConfig } from '../../lib/cacheflow.config';
+import { resolveConfig } from '../../lib/config/cacheflow.config';
 import { ErrorReporter } from '../../lib/errors/error-reporter';
 import { RedisConnection } from '../../lib/redis/redis-connection';
-import { RedisGate } from '../../lib/redis/redis-gate';
-import type { AmqpChannel, AmqpMessage } from '../../lib/retry/broker/amqp';
+import { RedisHold } from '../../lib/redis/redis-hold';
+import type { AmqpChannel, AmqpMessage } from '../../lib/rabbitmq/amqp';
 import type { ParkedCommand, ParkedWork, RetryExecutor } from '../../lib/retry/parked-command';
 import { RetryService } from '../../lib/retry/retry.service';
 
@@ -35,7 +35,7 @@ export function retries(retry: RetryOptions, redis: RedisOptions = {}, name = 'd
   // Only a namespace of nestjs-redis asks it.
   const connection = new RedisConnection(config, undefined as unknown as ModuleRef, reporter);
   if (redis.port !== undefined) connection.resolve();
-  const service = new RetryService(name, config, connection, new RedisGate(connection, reporter), reporter);
+  const service = new RetryService(name, config, connection, new RedisHold(connection, reporter), reporter);
   return {
     service,
     errors,

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { CacheflowOptions } from '../../lib';
 import { CacheStrategy, tables } from '../../lib';
-import { resolveConfig } from '../../lib/cacheflow.config';
+import { resolveConfig } from '../../lib/config/cacheflow.config';
 import { faultLines } from '../support/refused-boot';
 
 const GOOD: CacheflowOptions = {

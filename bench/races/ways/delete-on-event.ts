@@ -1,6 +1,6 @@
 import { waitFor } from '../../../test/support/wait-for';
-import type { BinlogEvent } from '../../../lib/binlog/zongji';
-import { ControlConnection } from '../../../lib/binlog/control-connection';
+import type { BinlogEvent } from '../../../lib/mysql/zongji';
+import { ControlConnection } from '../../../lib/mysql/control-connection';
 import { Items } from '../items';
 import { readCacheAside } from './cache-aside-reader';
 import type { Surroundings, WayDefinition } from './way';

@@ -3,9 +3,9 @@ import { RetryUnavailableError } from '../../errors/retry.errors';
 import type { DeadLetter, DeadLetters } from '../dead-letters';
 import { Mutex } from '../../support/mutex';
 import type { ParkedCommand } from '../parked-command';
-import type { AmqpChannel, AmqpMessage } from './amqp';
-import type { BrokerConnection } from './broker-connection';
-import { redacted } from './broker-faults';
+import type { AmqpChannel, AmqpMessage } from '../../rabbitmq/amqp';
+import type { BrokerConnection } from '../../rabbitmq/broker-connection';
+import { redacted } from '../../rabbitmq/broker-faults';
 import { commandOf, deadLetterId, deadLetterOf } from './messages';
 import type { Topology } from './topology';
 

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { createHash } from 'node:crypto';
-import { formatPosition } from '../../binlog/position';
+import { formatPosition } from '../../change/position';
 import { decodeCommand, encodeCommand } from '../command-codec';
 import type { DeadLetter } from '../dead-letters';
 import { toDeadLetter } from '../describe-command';
 import type { ParkedCommand } from '../parked-command';
-import type { AmqpMessage } from './amqp';
-import type { Outgoing } from './confirmed-channel';
-import type { Route } from './topology';
+import type { AmqpMessage } from '../../rabbitmq/amqp';
+import type { Outgoing } from '../../rabbitmq/confirmed-channel';
+import type { Route } from '../../rabbitmq/declarations';
 
 /** A message for a command. `expiration` in milliseconds. */
 export function commandMessage(

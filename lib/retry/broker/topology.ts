@@ -1,6 +1,8 @@
-import { DEFAULT_NAME } from '../../cacheflow.constants';
+import { DEFAULT_NAME } from '../../support/injection-tokens';
 import type { ResolvedRetryOptions } from '../../config/resolve-retry';
-import type { AmqpChannel, QueueArguments } from './amqp';
+import type { AmqpChannel } from '../../rabbitmq/amqp';
+import type { Declarations, Route } from '../../rabbitmq/declarations';
+import { deadLettering, declared, quorum } from '../../rabbitmq/declarations';
 
 const DEFAULT_QUEUE = 'cacheflow.retry';
 /**
@@ -11,29 +13,11 @@ const WORK_DELIVERIES = 100;
 /** Dead letters are looked at as often as one likes; with the limit of RabbitMQ 4 the 21st look would drop them. */
 const DEAD_DELIVERIES = 1_000_000_000;
 
-/** Where a message goes. */
-export interface Route {
-  readonly exchange: string;
-  readonly key: string;
-}
-
-/** A refusal to declare a queue or an exchange; says which one. */
-export class DeclareError extends Error {
-  constructor(
-    readonly what: string,
-    cause: unknown,
-  ) {
-    super(`The ${what} cannot be declared (${cause instanceof Error ? cause.message : String(cause)})`, {
-      cause,
-    });
-  }
-}
-
 /**
  * The exchanges and queues of a source. All queues are quorum queues, which can dead-letter at least once: a classic
  * queue takes a message out before its target has confirmed it.
  */
-export class Topology {
+export class Topology implements Declarations {
   readonly exchange: string;
   readonly queue: string;
   readonly routingKey: string;
@@ -97,27 +81,5 @@ export class Topology {
 
   private waitQueue(millis: number): string {
     return `${this.queue}.wait.${millis}`;
-  }
-}
-
-function quorum(args: Record<string, string | number>): QueueArguments {
-  return { durable: true, arguments: { 'x-queue-type': 'quorum', ...args } };
-}
-
-function deadLettering({ exchange, key }: Route): Record<string, string> {
-  return {
-    'x-dead-letter-exchange': exchange,
-    'x-dead-letter-routing-key': key,
-    'x-dead-letter-strategy': 'at-least-once',
-    // What at-least-once asks for; there is no limit that would be hit.
-    'x-overflow': 'reject-publish',
-  };
-}
-
-async function declared(what: string, declare: () => Promise<unknown>): Promise<void> {
-  try {
-    await declare();
-  } catch (cause) {
-    throw new DeclareError(what, cause);
   }
 }

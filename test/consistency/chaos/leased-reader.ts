@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { CacheReader } from '../../../lib/cache/cache-reader';
 import type { Freshness } from '../../../lib/cache/freshness';
-import type { CacheflowConfig } from '../../../lib/cacheflow.config';
+import type { CacheflowConfig } from '../../../lib/config/cacheflow.config';
 import { OptionCheck } from '../../../lib/config/option-check';
 import { resolveCache } from '../../../lib/config/resolve-cache';
 import type { ErrorReporter } from '../../../lib/errors/error-reporter';

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { TableOptions } from '../../../lib';
-import type { KeyLayout } from '../../../lib/audit/key-layout';
-import { keyLayoutsOf } from '../../../lib/audit/key-layout';
-import { keyLiteral } from '../../../lib/audit/key-literal';
-import type { ColumnDefinition } from '../../../lib/binlog/decode/column';
-import type { ValueOptions } from '../../../lib/binlog/decode/value-options';
-import { resolveConfig } from '../../../lib/cacheflow.config';
+import type { KeyLayout } from '../../../lib/keys/key-layout';
+import { keyLayoutsOf } from '../../../lib/keys/key-layout';
+import { keyLiteral } from '../../../lib/rows/key-literal';
+import type { ColumnDefinition } from '../../../lib/decode/column';
+import type { ValueOptions } from '../../../lib/decode/value-options';
+import { resolveConfig } from '../../../lib/config/cacheflow.config';
 
 /** The layouts of the keys of shop.orders. */
 function layoutsOf(options: Partial<TableOptions>, columns?: string[]): readonly KeyLayout[] {

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { EventType, readHeader } from '../../../lib/binlog/event-header';
+import { EventType, readHeader } from '../../../lib/decode/event-header';
 import type { GroupFate } from '../../../lib/binlog/group-fate';
 import { FateScan } from '../../../lib/binlog/group-fate';
 import { TransactionAssembler } from '../../../lib/binlog/transaction-assembler';
-import type { RowChange, TransactionPiece } from '../../../lib/pipeline/stream';
+import type { RowChange, TransactionPiece } from '../../../lib/change/stream';
 
 const ROWS = 30;
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { comparePositions, formatPosition } from '../../../lib/binlog/position';
-import { chooseServerId, generateServerId, isServerId } from '../../../lib/binlog/server-id';
+import { comparePositions, formatPosition } from '../../../lib/change/position';
+import { chooseServerId, generateServerId, isServerId } from '../../../lib/config/server-id';
 
 describe('positions', () => {
   const at = (file: string, offset: number) => ({ file, offset });

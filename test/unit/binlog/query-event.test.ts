@@ -1,7 +1,7 @@
 import { deflateSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import type { ControlConnection } from '../../../lib/binlog/control-connection';
-import type { EventHeader } from '../../../lib/binlog/event-header';
+import type { ControlConnection } from '../../../lib/mysql/control-connection';
+import type { EventHeader } from '../../../lib/decode/event-header';
 import type { LoggedStatement } from '../../../lib/binlog/query-event';
 import { readQuery } from '../../../lib/binlog/query-event';
 import type { ReadStatement } from '../../../lib/binlog/statement-reader';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { GroupFate } from '../../../lib/binlog/group-fate';
 import { TransactionAssembler } from '../../../lib/binlog/transaction-assembler';
-import type { RowChange, StreamItem, TransactionPiece } from '../../../lib/pipeline/stream';
+import type { RowChange, StreamItem, TransactionPiece } from '../../../lib/change/stream';
 
 const END = { file: 'f.1', offset: 100 };
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { jsonSerializer } from '../../../lib/cache/cache-serializer';
+import { jsonSerializer } from '../../../lib/options/cache-serializer';
 
 describe('The serializer for JSON', () => {
   it.each([

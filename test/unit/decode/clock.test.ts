@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { clockOf } from '../../../lib/binlog/decode/readers/clock';
+import { timeZoneOf } from '../../../lib/decode/readers/time-zone';
 
 describe('the local clock', () => {
   const before = process.env['TZ'];
@@ -12,7 +12,7 @@ describe('the local clock', () => {
   });
 
   it('agrees with the Date constructor in every hour of the days on which the clocks change', () => {
-    const clock = clockOf('local');
+    const clock = timeZoneOf('local');
     for (const [month, day] of [
       [3, 31],
       [10, 27],
@@ -28,10 +28,10 @@ describe('the local clock', () => {
   });
 
   it('makes of a date that is none what mysql2 makes of it', () => {
-    const zero = clockOf('local').date(0, 0, 0);
+    const zero = timeZoneOf('local').date(0, 0, 0);
     expect(zero).toStrictEqual(new Date(0, -1, 0));
-    expect(clockOf('Z').date(0, 0, 0)).toStrictEqual(new Date(Date.UTC(0, -1, 0)));
-    expect(clockOf('+08:00').date(0, 0, 0)).toStrictEqual(new Date(NaN));
-    expect(clockOf('local').datetime(2024, 0, 1, 0, 0, 0, 0)).toStrictEqual(new Date(NaN));
+    expect(timeZoneOf('Z').date(0, 0, 0)).toStrictEqual(new Date(Date.UTC(0, -1, 0)));
+    expect(timeZoneOf('+08:00').date(0, 0, 0)).toStrictEqual(new Date(NaN));
+    expect(timeZoneOf('local').datetime(2024, 0, 1, 0, 0, 0, 0)).toStrictEqual(new Date(NaN));
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { isJsonCheck, resolveColumns, SchemaDriftError } from '../../../lib/binlog/decode/column';
-import { ColumnType } from '../../../lib/binlog/decode/column-type';
-import { enumLabels } from '../../../lib/binlog/decode/enum-labels';
+import { isJsonCheck, resolveColumns, SchemaDriftError } from '../../../lib/decode/column';
+import { ColumnType } from '../../../lib/decode/column-type';
+import { enumLabels } from '../../../lib/decode/enum-labels';
 import { definitionOf, tableMap } from './support';
 
 describe('the columns of a table', () => {

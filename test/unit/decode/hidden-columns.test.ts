@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { type ColumnDefinition, resolveColumns, SchemaDriftError } from '../../../lib/binlog/decode/column';
-import { ColumnType } from '../../../lib/binlog/decode/column-type';
-import type { HiddenColumns } from '../../../lib/binlog/decode/hidden-columns';
-import type { ColumnMap } from '../../../lib/binlog/decode/table-map';
+import { type ColumnDefinition, resolveColumns, SchemaDriftError } from '../../../lib/decode/column';
+import { ColumnType } from '../../../lib/decode/column-type';
+import type { HiddenColumns } from '../../../lib/decode/hidden-columns';
+import type { ColumnMap } from '../../../lib/decode/table-map';
 import { definitionOf, tableMap } from './support';
 
 const id: Partial<ColumnMap> = { type: ColumnType.LongLong, nullable: false };

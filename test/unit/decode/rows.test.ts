@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { resolveColumns } from '../../../lib/binlog/decode/column';
-import { ColumnType } from '../../../lib/binlog/decode/column-type';
-import { isRowsEvent, RowDecodeError, RowsDecoder } from '../../../lib/binlog/decode/rows-decoder';
+import { resolveColumns } from '../../../lib/decode/column';
+import { ColumnType } from '../../../lib/decode/column-type';
+import { isRowsEvent, RowDecodeError, RowsDecoder } from '../../../lib/decode/rows-decoder';
 import { tableMap } from './support';
 
 const COLUMNS = resolveColumns(

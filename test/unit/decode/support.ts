@@ -1,8 +1,8 @@
-import { type Column, type ColumnDefinition, resolveColumns } from '../../../lib/binlog/decode/column';
-import { Cursor } from '../../../lib/binlog/decode/cursor';
-import { readerOf } from '../../../lib/binlog/decode/readers/column-reader';
-import type { ColumnMap, TableMap } from '../../../lib/binlog/decode/table-map';
-import type { ValueOptions } from '../../../lib/binlog/decode/value-options';
+import { type Column, type ColumnDefinition, resolveColumns } from '../../../lib/decode/column';
+import { Cursor } from '../../../lib/decode/cursor';
+import { readerOf } from '../../../lib/decode/readers/column-reader';
+import type { ColumnMap, TableMap } from '../../../lib/decode/table-map';
+import type { ValueOptions } from '../../../lib/decode/value-options';
 
 export function tableMap(columns: Partial<ColumnMap>[]): TableMap {
   const maps = columns.map((column) => ({ type: 3, meta: 0, nullable: true, ...column }));

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { ColumnType } from '../../../lib/binlog/decode/column-type';
-import { toFixedScale, toSixDigits } from '../../../lib/binlog/decode/readers/float';
-import { doubleText } from '../../../lib/binlog/decode/readers/json-builder';
-import { parseNumber } from '../../../lib/binlog/decode/readers/number-text';
+import { ColumnType } from '../../../lib/decode/column-type';
+import { toFixedScale, toSixDigits } from '../../../lib/decode/readers/float';
+import { doubleText } from '../../../lib/decode/readers/json-builder';
+import { parseNumber } from '../../../lib/decode/readers/number-text';
 import { columnOf, readHex } from './support';
 
 describe('DECIMAL', () => {

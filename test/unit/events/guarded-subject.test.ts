@@ -1,6 +1,6 @@
 import { firstValueFrom, map, merge, mergeMap, share, toArray } from 'rxjs';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { GuardedSubject } from '../../../lib/events/guarded-subject';
+import { GuardedSubject } from '../../../lib/support/guarded-subject';
 
 const uncaught: unknown[] = [];
 const remember = (error: unknown): void => void uncaught.push(error);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { RowLanes } from '../../../lib/events/row-lanes';
+import { OrderedCalls } from '../../../lib/events/ordered-calls';
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -22,9 +22,9 @@ class Tasks {
   }
 }
 
-describe('RowLanes', () => {
+describe('OrderedCalls', () => {
   it('runs the tasks of a lane one after another, and lanes side by side', async () => {
-    const lanes = new RowLanes(10, 10);
+    const lanes = new OrderedCalls(10, 10);
     const tasks = new Tasks();
     const results = ['a1', 'a2', 'b1', 'a3'].map((name) => lanes.run([name.charAt(0)], tasks.task(name)));
     await turn();
@@ -41,7 +41,7 @@ describe('RowLanes', () => {
   });
 
   it('keeps the order over tasks of several lanes', async () => {
-    const lanes = new RowLanes(10, 10);
+    const lanes = new OrderedCalls(10, 10);
     const tasks = new Tasks();
     void lanes.run(['a'], tasks.task('a'));
     void lanes.run(['a', 'b'], tasks.task('a to b'));
@@ -56,7 +56,7 @@ describe('RowLanes', () => {
   });
 
   it('runs no more than `concurrency` at a time, and tasks that wait for their lane take no place', async () => {
-    const lanes = new RowLanes(100, 2);
+    const lanes = new OrderedCalls(100, 2);
     const tasks = new Tasks();
     for (const name of ['a1', 'a2', 'a3', 'b', 'c', 'd']) void lanes.run([name.charAt(0)], tasks.task(name));
     await turn();
@@ -71,7 +71,7 @@ describe('RowLanes', () => {
   });
 
   it('has room for `size` tasks, waiting ones included', async () => {
-    const lanes = new RowLanes(2, 1);
+    const lanes = new OrderedCalls(2, 1);
     const tasks = new Tasks();
     await lanes.room();
     void lanes.run(['a'], tasks.task('a'));
@@ -89,7 +89,7 @@ describe('RowLanes', () => {
   });
 
   it('keeps order and bounds under load', async () => {
-    const lanes = new RowLanes(50, 7);
+    const lanes = new OrderedCalls(50, 7);
     const order = new Map<string, number[]>();
     let running = 0;
     let most = 0;

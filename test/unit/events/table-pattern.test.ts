@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { TablePattern } from '../../../lib/events/table-pattern';
+import { TablePattern } from '../../../lib/keys/table-pattern';
 
 it.each([
   ['shop.orders', 'shop', 'orders', true],

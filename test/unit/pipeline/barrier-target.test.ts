@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { replicaTargetOf, sourceTargetOf } from '../../../lib/pipeline/barrier-target';
-import type { CommitMark, StreamItem, TransactionPiece, WitnessRow } from '../../../lib/pipeline/stream';
+import { replicaTargetOf, sourceTargetOf } from '../../../lib/barrier/barrier-target';
+import type { CommitMark, StreamItem, TransactionPiece, WitnessRow } from '../../../lib/change/stream';
 
 const A = '3e11fa47-71ca-11e1-9e33-c80aa9429562';
 const B = '4e11fa47-71ca-11e1-9e33-c80aa9429562';

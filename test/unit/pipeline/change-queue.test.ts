@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ChangeQueue } from '../../../lib/pipeline/change-queue';
-import { Gate } from '../../../lib/pipeline/gate';
-import type { RowChange, TransactionPiece } from '../../../lib/pipeline/stream';
+import { Gate } from '../../../lib/support/gate';
+import type { RowChange, TransactionPiece } from '../../../lib/change/stream';
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const NEVER = new AbortController().signal;

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import type { TransactionPiece } from '../../../lib/pipeline/stream';
-import { VisibilityBarrier } from '../../../lib/pipeline/visibility-barrier';
-import type { VisibilityProbe } from '../../../lib/pipeline/visibility-probe';
+import type { TransactionPiece } from '../../../lib/change/stream';
+import { VisibilityBarrier } from '../../../lib/barrier/visibility-barrier';
+import type { VisibilityProbe } from '../../../lib/barrier/visibility-probe';
 
 // A probe that answers when it is told to: what a server answers is tested with real ones.
 

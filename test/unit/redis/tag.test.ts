@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { tag } from '../../../lib';
-import { isTag } from '../../../lib/redis/tag';
+import { isTag } from '../../../lib/keys/tag';
 
 describe('A tag', () => {
   it.each([

@@ -2,7 +2,7 @@ import calculateSlot from 'cluster-key-slot';
 import { expect, it } from 'vitest';
 import { isOwnKey, counterKey } from '../../../lib/redis/own-keys';
 import { Versions } from '../../../lib/redis/version';
-import { sharesSlotWithRecord, keyOfRecord, recordKey } from '../../../lib/redis/record';
+import { sharesSlotWithRecord, keyOfRecord, recordKey } from '../../../lib/redis/scripts/record';
 
 const startOfEpoch = (epoch: number): string => new Versions(epoch).of({ file: '', offset: 0, row: 0 });
 

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { CacheflowOptions } from '../../../lib';
-import { resolveConfig } from '../../../lib/cacheflow.config';
+import { resolveConfig } from '../../../lib/config/cacheflow.config';
 import { Topology } from '../../../lib/retry/broker/topology';
 import { faultLines } from '../../support/refused-boot';
 

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { decodeCommand, encodeCommand } from '../../../lib/retry/command-codec';
 import type { ParkedCommand } from '../../../lib/retry/parked-command';
-import { decodeValue, encodeValue } from '../../../lib/retry/value-codec';
+import { decodeValue, encodeValue } from '../../../lib/retry/lossless-json';
 
 const again = (value: unknown): unknown => decodeValue(encodeValue(value));
 

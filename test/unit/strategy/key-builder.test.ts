@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { CacheflowOptions, TableOptions } from '../../../lib';
-import { resolveConfig } from '../../../lib/cacheflow.config';
-import type { TableShape } from '../../../lib/pipeline/stream';
-import { NoUsableKeyError, createKeyBuilder, keyPatterns } from '../../../lib/strategy/key-builder';
-import type { TableRule } from '../../../lib/strategy/table-rules';
+import { resolveConfig } from '../../../lib/config/cacheflow.config';
+import type { TableShape } from '../../../lib/change/stream';
+import { NoUsableKeyError, createKeyBuilder, keyPatterns } from '../../../lib/keys/key-builder';
+import type { TableRule } from '../../../lib/keys/table-rules';
 
 function ruleOf(options: Partial<TableOptions>): TableRule {
   const entry = { db: 'shop', table: 'orders', ...options };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { KeyTemplate, escapePattern, keyText } from '../../../lib/strategy/key-template';
+import { KeyTemplate, escapePattern, keyText } from '../../../lib/keys/key-template';
 
 const NAME = { schema: 'shop', table: 'orders' };
 

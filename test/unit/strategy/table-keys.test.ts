@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { TableOptions } from '../../../lib';
 import { KeyUnknownError } from '../../../lib';
-import { resolveConfig } from '../../../lib/cacheflow.config';
-import type { TableShape } from '../../../lib/pipeline/stream';
-import { TableKeys } from '../../../lib/strategy/table-keys';
+import { resolveConfig } from '../../../lib/config/cacheflow.config';
+import type { TableShape } from '../../../lib/change/stream';
+import { TableKeys } from '../../../lib/keys/table-keys';
 
 const shop = (table: string, columns: string[], primaryKey: string[] = []): TableShape => ({
   schema: 'shop',
@@ -16,7 +16,7 @@ function keysOf(entries: Partial<TableOptions>[], ...shapes: TableShape[]): Tabl
   const tables = entries.map((entry) => ({ db: 'shop', table: 'orders', ...entry }));
   const config = resolveConfig({ mysql: { user: 'x' }, redis: {}, tables });
   expect(config.faults).toEqual([]);
-  const keys = new TableKeys(config);
+  const keys = new TableKeys(config.rules);
   for (const shape of shapes) keys.learn(shape);
   return keys;
 }

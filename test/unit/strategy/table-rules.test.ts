@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { TableRule } from '../../../lib/strategy/table-rules';
-import { TableRules } from '../../../lib/strategy/table-rules';
+import type { TableRule } from '../../../lib/keys/table-rules';
+import { TableRules } from '../../../lib/keys/table-rules';
 
 function rulesOf(...names: string[]): TableRules {
   return new TableRules(

@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest';
-import type { RowChange } from '../../../lib/pipeline/stream';
-import { jsonSerializer } from '../../../lib/cache/cache-serializer';
+import type { RowChange } from '../../../lib/change/stream';
+import { jsonSerializer } from '../../../lib/options/cache-serializer';
 import { FlushSet } from '../../../lib/strategy/flush-set';
 import type { VersionedPlan } from '../../../lib/strategy/write-plan';
 import { WritePlan } from '../../../lib/strategy/write-plan';
-import type { TableFlush } from '../../../lib/pipeline/stream';
+import type { TableFlush } from '../../../lib/change/stream';
 
 function changeTo(value: number): RowChange {
   return {

@@ -1,0 +1,5 @@
+/** How the calls of handlers end: a promise in an object, so that awaiting the queue does not await the handler. */
+export interface HandlerOutcome {
+  /** True once the handlers have succeeded or were given up on; false where a shutdown cut them short. */
+  readonly settled: Promise<boolean>;
+}

@@ -1,0 +1,118 @@
+import type {
+  CacheflowOptions,
+  HandlerOptions,
+  MysqlSourceOptions,
+  QueueOptions,
+  ReconnectOptions,
+  RedisSource,
+  StartAt,
+} from '../options/cacheflow.options';
+import { OptionCheck, isObject } from './option-check';
+import { resolveGroup } from './option-group';
+import type { ResolvedAuditOptions } from './resolve-audit';
+import { resolveAudit } from './resolve-audit';
+import { resolveBarrier } from './resolve-barrier';
+import type { ResolvedCacheOptions } from './resolve-cache';
+import { resolveCache } from './resolve-cache';
+import { resolveMysql } from './resolve-mysql';
+import { resolveCheckpoint, resolveStartAt } from './resolve-position';
+import { resolveRedis } from './resolve-redis';
+import type { ResolvedRetryOptions } from './resolve-retry';
+import { resolveRetry } from './resolve-retry';
+import { resolveTables } from './resolve-tables';
+import type { ConfigurationFault } from '../errors/configuration.error';
+import { TableRules } from '../keys/table-rules';
+
+export type ResolvedHandlerOptions = Required<HandlerOptions>;
+
+/** The options, checked and with all defaults. */
+export interface CacheflowConfig {
+  readonly mysql: MysqlSourceOptions;
+  readonly serverId: number;
+  readonly redis: RedisSource;
+  readonly rules: TableRules;
+  readonly startAt: StartAt;
+  readonly checkpoint: NonNullable<CacheflowOptions['checkpoint']>;
+  readonly onPositionLost: 'flush' | 'fail';
+  readonly cascades: NonNullable<CacheflowOptions['cascades']>;
+  /** The replica that has to show a change; undefined: the source itself. */
+  readonly barrier: MysqlSourceOptions | undefined;
+  readonly cache: ResolvedCacheOptions;
+  readonly queue: Required<QueueOptions>;
+  readonly handlers: ResolvedHandlerOptions;
+  readonly reconnect: Required<ReconnectOptions>;
+  readonly retry: ResolvedRetryOptions;
+  /** Undefined: nothing is audited. */
+  readonly audit: ResolvedAuditOptions | undefined;
+  readonly watchdogMillis: number;
+  readonly shutdownTimeoutMillis: number;
+  /** What is wrong with the options; the start fails with all of it, and with what the server adds. */
+  readonly faults: readonly ConfigurationFault[];
+}
+
+const OPTION_NAMES: Record<keyof CacheflowOptions, true> = {
+  mysql: true,
+  redis: true,
+  tables: true,
+  startAt: true,
+  checkpoint: true,
+  onPositionLost: true,
+  cascades: true,
+  barrier: true,
+  cache: true,
+  queue: true,
+  handlers: true,
+  reconnect: true,
+  retry: true,
+  audit: true,
+  watchdogMillis: true,
+  shutdownTimeoutMillis: true,
+};
+
+/** Checks the options and fills in the defaults. Never throws: what is wrong is listed in `faults`. */
+export function resolveConfig(options: CacheflowOptions): CacheflowConfig {
+  const check = new OptionCheck();
+  const given: CacheflowOptions = isObject(options)
+    ? options
+    : (check.fault('options', 'they are missing', 'Pass an object to CacheflowModule.forRoot'),
+      {} as CacheflowOptions);
+  check.names('', given, OPTION_NAMES);
+  const mysql = resolveMysql(check, given.mysql);
+  const queue = resolveGroup(check, 'queue', given.queue, { maxRows: 5_000, maxBytes: 32 * 1024 * 1024 });
+  const handlers = resolveGroup(check, 'handlers', given.handlers, {
+    queueSize: 1_000,
+    concurrency: 16,
+    maxAttempts: 3,
+    backoffMillis: 500,
+  });
+  const reconnect = resolveGroup(check, 'reconnect', given.reconnect, { minMillis: 100, maxMillis: 30_000 });
+  const single = { watchdogMillis: given.watchdogMillis, shutdownTimeoutMillis: given.shutdownTimeoutMillis };
+  const { watchdogMillis, shutdownTimeoutMillis } = resolveGroup(check, '', dropUndefined(single), {
+    watchdogMillis: 15_000,
+    shutdownTimeoutMillis: 10_000,
+  });
+  return {
+    mysql: mysql.options,
+    serverId: mysql.serverId,
+    redis: resolveRedis(check, given.redis),
+    rules: new TableRules(resolveTables(check, given.tables)),
+    startAt: resolveStartAt(check, given.startAt),
+    checkpoint: resolveCheckpoint(check, given.checkpoint),
+    onPositionLost: check.oneOf('onPositionLost', given.onPositionLost, ['flush', 'fail']),
+    cascades: check.oneOf('cascades', given.cascades, ['flush', 'warn']),
+    barrier: resolveBarrier(check, given.barrier, mysql.options),
+    cache: resolveCache(check, given.cache),
+    queue,
+    handlers,
+    reconnect,
+    retry: resolveRetry(check, given.retry),
+    audit: resolveAudit(check, given.audit),
+    watchdogMillis,
+    shutdownTimeoutMillis,
+    faults: check.faults,
+  };
+}
+
+function dropUndefined(object: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,46 @@
+import { asDateString, type ValueOptions } from '../value-options';
+import { timeZoneOf } from './time-zone';
+import { fractionText, pad2, pad4 } from './temporal-text';
+
+/** What a DATE's parts become: a Date at midnight of the connection's time zone, or text. */
+export function dateValue(options: ValueOptions): (year: number, month: number, day: number) => unknown {
+  if (asDateString(options, 'DATE')) return (year, month, day) => `${pad4(year)}-${pad2(month)}-${pad2(day)}`;
+  const zone = timeZoneOf(options.timezone);
+  return (year, month, day) => zone.date(year, month, day);
+}
+
+/** What a DATETIME's parts become. */
+export type DatetimeValue = (
+  year: number,
+  month: number,
+  day: number,
+  hour: number,
+  minute: number,
+  second: number,
+  micros: number,
+) => unknown;
+
+export function datetimeValue(options: ValueOptions, digits: number): DatetimeValue {
+  if (asDateString(options, 'DATETIME')) {
+    return (year, month, day, hour, minute, second, micros) =>
+      `${pad4(year)}-${pad2(month)}-${pad2(day)} ${pad2(hour)}:${pad2(minute)}:${pad2(second)}` +
+      fractionText(micros, digits);
+  }
+  const zone = timeZoneOf(options.timezone);
+  return (year, month, day, hour, minute, second, micros) =>
+    zone.datetime(year, month, day, hour, minute, second, Math.floor(micros / 1000));
+}
+
+/** What an instant becomes; the instant 0 is the zero date. */
+export type TimestampValue = (epochSeconds: number, micros: number) => unknown;
+
+export function timestampValue(options: ValueOptions, digits: number): TimestampValue {
+  if (!asDateString(options, 'TIMESTAMP')) {
+    return (seconds, micros) =>
+      new Date(seconds === 0 && micros === 0 ? NaN : seconds * 1000 + Math.floor(micros / 1000));
+  }
+  const zone = timeZoneOf(options.timezone);
+  return (seconds, micros) =>
+    (seconds === 0 && micros === 0 ? '0000-00-00 00:00:00' : zone.text(seconds)) +
+    fractionText(micros, digits);
+}
