@@ -34,8 +34,8 @@ export default defineConfig({
         extends: true,
         test: {
           ...REAL_SERVERS,
-          name: 'consistency',
-          include: ['test/consistency/**/*.test.ts'],
+          name: 'promises',
+          include: ['test/promises/**/*.test.ts'],
           sequence: { groupOrder: 2 },
         },
       },

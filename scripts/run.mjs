@@ -43,7 +43,7 @@ const commands = {
   },
   async chaos(args) {
     await buildRunTree();
-    return exec(process.execPath, ['.build/test/consistency/chaos/index.js', ...args]);
+    return exec(process.execPath, ['.build/test/promises/chaos/index.js', ...args]);
   },
   async package(args) {
     return exec(process.execPath, [PACKAGE_MATRIX, ...args]);
