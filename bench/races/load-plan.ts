@@ -1,4 +1,4 @@
-import { Random } from '../../test/consistency/chaos/random';
+import { Random } from '../../test/promises/chaos/random';
 import type { LoadShape } from './options';
 import { RACE_READS } from './options';
 

@@ -1,7 +1,7 @@
 import type { CacheflowConfig } from '../config/cacheflow.config';
 import type { TableName } from '../change/stream';
 import type { RedisClient } from '../redis/redis-client';
-import { NoUsableKeyError } from '../keys/key-builder';
+import { NoUsableKeyError } from '../keys/row-keys';
 import type { KeyedTable } from '../rows/keyed-table';
 import { loadKeyedTable } from '../rows/keyed-table';
 import type { CheckSource } from './key-check';

@@ -1,7 +1,7 @@
 import type { ErrorReporter } from '../errors/error-reporter';
 import { currentUser, isDenied } from '../mysql/grants';
 import type { TableRules } from '../keys/table-rules';
-import { toRegExp } from '../keys/table-rules';
+import { toRegExp } from '../keys/patterns';
 import type { ForeignKey } from './cascade-graph';
 import { CascadeGraph, idOf } from './cascade-graph';
 import type { ControlConnection, ServerInfo } from '../mysql/control-connection';

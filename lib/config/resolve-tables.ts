@@ -1,7 +1,7 @@
 import type { TableAuditOptions, TableOptions } from '../options/cacheflow.options';
 import { CacheStrategy } from '../options/cacheflow.options';
 import { isTag } from '../keys/tag';
-import { stalePatterns } from '../keys/key-builder';
+import { stalePatterns } from '../keys/row-keys';
 import { KeyTemplate } from '../keys/key-template';
 import type { KeySource, TableRule } from '../keys/table-rules';
 import type { OptionCheck } from './option-check';
@@ -172,7 +172,7 @@ function resolveTemplates(check: OptionCheck, path: string, key: string | string
   for (const source of sources) {
     try {
       if (typeof source !== 'string') throw new SyntaxError('it is neither a template nor a function');
-      templates.push(new KeyTemplate(source));
+      templates.push(KeyTemplate.parse(source));
     } catch (error) {
       check.fault(path, (error as SyntaxError).message, "Name columns in braces, e.g. 'profile:{user_id}'");
     }

@@ -272,7 +272,7 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
         hasRetried: () => this.retry.counters.retried > 0,
         verify: (signal) => this.gate.run(signal, () => this.guard.verify()),
       },
-      learn: (shape) => this.tableKeys.learn(shape),
+      learn: (shape) => this.tableKeys.shapes.learn(shape),
       abandon: () => pipeline.abandon(),
       // In a cluster the checkpoint is on one master, and what another one loses is lost.
       checkpointGoesBack: config.checkpoint === 'redis' && !isCluster(this.redis.client),
@@ -300,7 +300,7 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
       cutOff.signal,
       (items) => this.auditor.sample(items),
     );
-    this.tableKeys.use((table) => tail.describe(table));
+    this.tableKeys.shapes.use((table) => tail.describe(table));
     this.freshness.follow(() => position.value?.gtidSet);
     const watermark = new WatermarkPublisher({
       name,

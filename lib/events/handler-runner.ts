@@ -3,7 +3,7 @@ import { HandlerFailedError, errorKind } from '../errors/change.errors';
 import type { ErrorReporter } from '../errors/error-reporter';
 import type { RowChange, TableShape } from '../change/stream';
 import type { HandlerOutcome } from '../checkpoint/handler-outcome';
-import { columnText } from '../keys/key-template';
+import { columnText } from '../keys/key-text';
 import { Backoff } from '../support/backoff';
 import type { ChangeAction, ChangeEvent } from '../change/change-event';
 import type { BinlogHandler } from './on-binlog.explorer';

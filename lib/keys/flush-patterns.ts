@@ -1,7 +1,10 @@
-import type { TableFlush, TableName } from '../change/stream';
-import { stalePatterns } from './key-builder';
+import type { TableFlush } from '../change/stream';
+import type { TableName } from '../change/table-name';
+import { isSameButForCase } from '../change/table-name';
+import { toRegExp } from './patterns';
+import { stalePatterns } from './row-keys';
 import type { TableRule, TableRules } from './table-rules';
-import { isExact, toRegExp } from './table-rules';
+import { isExact } from './table-rules';
 
 /**
  * Redis patterns that all keys match which a flush has to remove; none for a table that nobody watches. Names in
@@ -27,7 +30,10 @@ function patternsOf(rule: TableRule, name: TableName): RulePattern[] {
 function tablePatterns(rules: TableRules, name: TableName): RulePattern[] {
   const lower = { schema: name.schema.toLowerCase(), table: name.table.toLowerCase() };
   const named = rules.all
-    .filter((rule) => isExact(rule) && isSame(rule.db, name.schema) && isSame(rule.table, name.table))
+    .filter(
+      (rule) =>
+        isExact(rule) && isSameButForCase(rule.db, name.schema) && isSameButForCase(rule.table, name.table),
+    )
     .map((rule) => ({ schema: rule.db, table: rule.table }));
   return [name, lower, ...named].flatMap((each) => {
     const rule = rules.find(each.schema, each.table);
@@ -39,13 +45,11 @@ function tablePatterns(rules: TableRules, name: TableName): RulePattern[] {
 function databasePatterns(rules: TableRules, schema: string): RulePattern[] {
   return rules.all.flatMap((rule) => {
     if (!rule.db.includes('*')) {
-      return isSame(rule.db, schema) ? patternsOf(rule, { schema: rule.db, table: rule.table }) : [];
+      return isSameButForCase(rule.db, schema)
+        ? patternsOf(rule, { schema: rule.db, table: rule.table })
+        : [];
     }
     const names = [schema, schema.toLowerCase()].filter((name) => toRegExp(rule.db).test(name));
     return names.flatMap((name) => patternsOf(rule, { schema: name, table: rule.table }));
   });
-}
-
-function isSame(a: string, b: string): boolean {
-  return a.toLowerCase() === b.toLowerCase();
 }

@@ -1,99 +1,52 @@
-import type { Row } from '../change/change-event';
-
-/** What a key is made for. */
-export interface TableName {
-  readonly schema: string;
-  readonly table: string;
-}
+import type { TableName } from '../change/table-name';
+import type { BoundPart } from './key-form';
+import { KeyForm } from './key-form';
+import { escapeName, escapePattern } from './patterns';
 
 /** A piece of a template: text, the value of a column, or a name of the table. */
-export type KeyPart =
-  { readonly literal: string } | { readonly column: string } | { readonly name: 'schema' | 'table' };
+export type KeyPart = BoundPart | { readonly name: 'schema' | 'table' };
 
-/** A template such as `profile:{user_id}`, taken apart once. */
+/** How a key is put together: `profile:{user_id}`, or the default `{$db}:{$table}:{a}:{b}`. */
 export class KeyTemplate {
   /** The columns it names. */
   readonly columns: readonly string[];
-  /** What stands between each two columns. */
-  readonly separators: readonly string[];
-  readonly parts: readonly KeyPart[];
 
-  /** Throws a SyntaxError that says what is wrong with the template. */
-  constructor(readonly source: string) {
-    this.parts = parse(source);
-    this.columns = this.parts.flatMap((part) => ('column' in part ? [part.column] : []));
-    this.separators = separatorsOf(this.parts);
-    if (this.columns.length === 0) {
+  private constructor(private readonly parts: readonly KeyPart[]) {
+    this.columns = parts.flatMap((part) => ('column' in part ? [part.column] : []));
+  }
+
+  /** Takes a template of the options apart. Throws a SyntaxError that says what is wrong with it. */
+  static parse(source: string): KeyTemplate {
+    const template = new KeyTemplate(parse(source));
+    if (template.columns.length === 0) {
       throw new SyntaxError(
         `the template "${source}" names no column, so that all rows would have the same key`,
       );
     }
+    return template;
   }
 
-  /** The key of a row; null when a named column is NULL, undefined when one is absent from the image. */
-  render(row: Row, name: TableName): string | null | undefined {
-    let key = '';
-    for (const part of this.parts) {
-      if ('literal' in part) key += part.literal;
-      else if ('name' in part) key += name[part.name];
-      else {
-        const text = columnText(row, part.column);
-        if (typeof text !== 'string') return text;
-        key += text;
-      }
-    }
-    return key;
+  /** The default key of a table, made of these columns. */
+  static ofColumns(columns: readonly string[]): KeyTemplate {
+    const parts = columns.flatMap((column): KeyPart[] => [{ literal: ':' }, { column }]);
+    return new KeyTemplate([{ name: 'schema' }, { literal: ':' }, { name: 'table' }, ...parts]);
   }
 
-  /** A Redis pattern that every key of the template matches. */
-  pattern(name: TableName): string {
+  /** The template for one table. */
+  bind(prefix: string, table: TableName): KeyForm {
+    const parts = this.parts.map((part) => ('name' in part ? { literal: table[part.name] } : part));
+    return new KeyForm([{ literal: prefix }, ...parts]);
+  }
+
+  /** A Redis pattern that every key of the template matches, but for the prefix; `*` in a name stands for any text. */
+  pattern(table: TableName): string {
     return this.parts
       .map((part) => {
         if ('column' in part) return '*';
-        return 'literal' in part ? escapePattern(part.literal) : escapeName(name[part.name]);
+        return 'literal' in part ? escapePattern(part.literal) : escapeName(table[part.name]);
       })
       .join('');
   }
-}
-
-function separatorsOf(parts: readonly KeyPart[]): string[] {
-  const separators: string[] = [];
-  let between: string | undefined;
-  for (const part of parts) {
-    if ('column' in part) {
-      if (between !== undefined) separators.push(between);
-      between = '';
-    } else if (between !== undefined && 'literal' in part) between += part.literal;
-  }
-  return separators;
-}
-
-/**
- * A value as part of a key: binary as lowercase hex, `Date` as ISO 8601, JSON as its text, all else as it prints.
- * NULL stays null and an absent column undefined.
- */
-export function keyText(value: unknown): string | null | undefined {
-  if (typeof value === 'string') return value;
-  if (typeof value === 'number') return String(value);
-  if (value === null || value === undefined) return value;
-  if (Buffer.isBuffer(value)) return value.toString('hex');
-  if (value instanceof Date) return Number.isNaN(value.getTime()) ? '0000-00-00' : value.toISOString();
-  return typeof value === 'object' ? JSON.stringify(value) : String(value as bigint | boolean);
-}
-
-/** The text of a column; undefined where the row does not have it, whatever Object.prototype may have of that name. */
-export function columnText(row: Row, column: string): string | null | undefined {
-  return Object.hasOwn(row, column) ? keyText(row[column]) : undefined;
-}
-
-/** Escapes what has a meaning in the patterns of SCAN MATCH. */
-export function escapePattern(literal: string): string {
-  return literal.replace(/[\\*?[\]]/g, '\\$&');
-}
-
-/** As `escapePattern` for the name of a table or database in the options, where `*` keeps its meaning. */
-export function escapeName(name: string): string {
-  return name.split('*').map(escapePattern).join('*');
 }
 
 const TOKEN = /\{\{|\}\}|\{([^{}]*)\}|[{}]/g;

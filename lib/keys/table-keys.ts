@@ -1,62 +1,28 @@
+import type { Row } from '../change/change-event';
+import type { TableShape } from '../change/stream';
+import type { TableName } from '../change/table-name';
+import { nameOf } from '../change/table-name';
 import { KeyUnknownError } from '../errors/cache.errors';
 import { messageOf } from '../errors/cacheflow.error';
-import type { Row } from '../change/change-event';
-import type { TableFlush, TableName, TableShape } from '../change/stream';
 import { nearMisses } from '../support/near-misses';
-import { toKeys } from './key-builder';
-import type { KeyForm } from './key-forms';
-import { keyForms } from './key-forms';
-import { UnknownColumnError, strictRow } from './strict-row';
+import type { KeyForm } from './key-form';
+import { UnknownColumnError } from './key-function';
+import { bindKeys, functionKeys, needsShape } from './row-keys';
 import type { TableRule, TableRules } from './table-rules';
 import { isExact } from './table-rules';
+import { TableShapes } from './table-shapes';
 
-/** Of one pattern; what is beyond may exist without being known. */
-export const MAX_TABLES_CHECKED = 1_000;
-
-/** Asks the source what a table looks like; undefined where it does not exist. */
-export type DescribeTable = (name: TableName) => Promise<TableShape | undefined>;
+/** A pattern may match any number of names. */
+const MAX_NAMED = 10_000;
 
 /** Makes for readers the keys that the tail makes of rows, so that the two never disagree. */
 export class TableKeys {
-  private readonly shapes = new Map<string, TableShape>();
+  readonly shapes: TableShapes;
   private readonly forms = new WeakMap<TableShape, readonly KeyForm[] | undefined>();
-  /** Questions to the source that are on their way. */
-  private readonly asked = new Map<string, Question>();
-  private describe: DescribeTable | undefined;
+  private readonly named = new Map<string, TableShape>();
 
-  constructor(private readonly rules: TableRules) {}
-
-  /** From now on the source can be asked. */
-  use(describe: DescribeTable): void {
-    this.describe = describe;
-  }
-
-  /** What a table looks like now. */
-  learn(shape: TableShape): void {
-    const name = nameOf(shape);
-    // An answer that is on its way may be older.
-    this.asked.delete(name);
-    const rule = this.rules.find(shape.schema, shape.table);
-    if (rule && needsShape(rule)) this.shapes.set(name, shape);
-  }
-
-  /**
-   * A table, all of a database, or with undefined any table may look another way now. Resolves when that is known, or
-   * nothing is: never rejects.
-   */
-  async refresh(redefined: TableFlush['table']): Promise<void> {
-    const isMeant = (table: TableName): boolean =>
-      redefined === undefined ||
-      (isSame(table.schema, redefined.schema) &&
-        (redefined.table === undefined || isSame(table.table, redefined.table)));
-    for (const [name, { table }] of this.asked) if (isMeant(table)) this.asked.delete(name);
-    await Promise.all(
-      [...this.shapes.values()].filter(isMeant).map(async (shape) => {
-        await this.ask(shape);
-        // No answer: it is asked again when a key is needed, and keys of the old form are no longer made.
-        if (this.shapes.get(nameOf(shape)) === shape) this.shapes.delete(nameOf(shape));
-      }),
-    );
+  constructor(private readonly rules: TableRules) {
+    this.shapes = new TableShapes(rules);
   }
 
   /** See `CacheflowService.keyOf`. @throws KeyUnknownError */
@@ -66,7 +32,7 @@ export class TableKeys {
     if (key === null) {
       throw new KeyUnknownError(`A row of ${table} has no key, because a column of it is NULL or undefined`);
     }
-    void this.ask(this.ruleOf(table).name);
+    void this.shapes.ask(this.ruleOf(table).name);
     throw new KeyUnknownError(
       `The columns of ${table} are not known yet, because the source was not reached: try again, or name the columns of the key in \`keyFields\` or \`key\``,
     );
@@ -80,7 +46,7 @@ export class TableKeys {
       const isPartly = Object.values(row).some((value) => value === null || value === undefined);
       return isPartly ? undefined : onlyKey(table, rule, row as Row);
     }
-    if (!this.formsOf(name, rule)) await this.ask(name);
+    if (!this.formsOf(name, rule)) await this.shapes.ask(name);
     return this.findKey(table, row as Row) ?? undefined;
   }
 
@@ -97,7 +63,7 @@ export class TableKeys {
     try {
       const { name, rule } = this.ruleOf(table);
       const forms = this.formsOf(name, rule);
-      if (this.shapes.get(nameOf(name))?.sharesKeys) {
+      if (this.shapes.get(name)?.sharesKeys) {
         return `several rows of ${table} may have one key, which is made of \`id\` alone: set \`keyFields\` of the table to columns that tell the rows apart`;
       }
       if (areMade) return undefined;
@@ -118,16 +84,15 @@ export class TableKeys {
    */
   missing(table: string): string[] | undefined {
     const { name, rule } = this.ruleOf(table);
-    const { size } = this.shapes;
-    const isLookedAt = size > 0 && size < MAX_TABLES_CHECKED;
-    if (isExact(rule) || !needsShape(rule) || !isLookedAt || this.shapes.has(nameOf(name))) return undefined;
-    return nearMisses(table, this.shapes.keys());
+    const { names } = this.shapes;
+    if (isExact(rule) || !needsShape(rule) || !names || this.shapes.get(name)) return undefined;
+    return nearMisses(table, names);
   }
 
   /** The columns of the table's only key, in order; undefined while they are not known. Asks the source for them. */
   async columnsOf(table: string): Promise<readonly string[] | undefined> {
     const { name, rule } = this.ruleOf(table);
-    if (!this.formsOf(name, rule)) await this.ask(name);
+    if (!this.formsOf(name, rule)) await this.shapes.ask(name);
     return this.formsOf(name, rule)?.[0]?.columns;
   }
 
@@ -144,10 +109,10 @@ export class TableKeys {
 
   /** What a key function makes of a part of a row, or of something else, tells nothing. */
   private madeOthers(name: TableName, rule: TableRule, key: string, row: Row): boolean {
-    const columns = this.shapes.get(nameOf(name))?.columns;
+    const columns = this.shapes.get(name)?.columns;
     if (!columns?.every((column) => Object.hasOwn(row, column))) return false;
     try {
-      return !keysMade(rule, row).includes(key);
+      return !functionKeys(rule, row).includes(key);
     } catch {
       // The tail says so when it comes across such a row.
       return false;
@@ -181,65 +146,40 @@ export class TableKeys {
 
   /** Undefined for a key function, and where the columns have to be known and are not. */
   private formsOf(name: TableName, rule: TableRule): readonly KeyForm[] | undefined {
-    const known = this.shapes.get(nameOf(name));
-    if (known === undefined) {
-      if (needsShape(rule)) return undefined;
-      const fields = rule.key.kind === 'default' ? (rule.key.fields ?? []) : [];
-      return keyForms(rule, { ...name, columns: fields, primaryKey: [] });
-    }
-    if (!this.forms.has(known)) this.forms.set(known, this.makeForms(rule, known));
-    return this.forms.get(known);
+    const shape = this.shapes.get(name);
+    if (shape) return this.bound(rule, shape);
+    return needsShape(rule) ? undefined : this.bound(rule, this.namedShape(name, rule));
   }
 
-  private makeForms(rule: TableRule, shape: TableShape): readonly KeyForm[] | undefined {
+  /** What the options alone tell of a table. The same object for the same name, so that it is bound once. */
+  private namedShape(name: TableName, rule: TableRule): TableShape {
+    const full = nameOf(name);
+    const known = this.named.get(full);
+    if (known) return known;
+    if (this.named.size >= MAX_NAMED) this.named.clear();
+    const shape = { ...name, columns: namedColumns(rule), primaryKey: [] };
+    this.named.set(full, shape);
+    return shape;
+  }
+
+  private bound(rule: TableRule, shape: TableShape): readonly KeyForm[] | undefined {
+    if (this.forms.has(shape)) return this.forms.get(shape);
     try {
-      return keyForms(rule, shape);
+      const { forms } = bindKeys(rule, shape);
+      this.forms.set(shape, forms);
+      return forms;
     } catch (cause) {
       throw new KeyUnknownError(`No key can be made for the rows of ${nameOf(shape)}: ${messageOf(cause)}`, {
         cause,
       });
     }
   }
-
-  /** Never rejects: what stays unknown is asked for again at the next need. */
-  private async ask(name: TableName): Promise<void> {
-    const { describe, asked } = this;
-    if (!describe) return;
-    const full = nameOf(name);
-    const known = asked.get(full);
-    if (known) return known.answered;
-    const answer = describe(name).catch(() => undefined);
-    const question: Question = {
-      table: name,
-      answered: answer.then((shape) => {
-        // It was overtaken: what the source said may be older than what has become known meanwhile.
-        if (asked.get(full) !== question) return;
-        asked.delete(full);
-        if (shape) this.learn(shape);
-      }),
-    };
-    asked.set(full, question);
-    return question.answered;
-  }
 }
 
-interface Question {
-  readonly table: TableName;
-  readonly answered: Promise<void>;
-}
-
-/** Whether the columns of the table matter: to make its key, or to tell a whole row for a key function. */
-function needsShape({ key }: TableRule): boolean {
-  return key.kind === 'function' || (key.kind === 'default' && key.fields === undefined);
-}
-
-function nameOf({ schema, table }: TableName): string {
-  return `${schema}.${table}`;
-}
-
-/** Names in statements may be written in another case than the server's. */
-function isSame(a: string, b: string): boolean {
-  return a.toLowerCase() === b.toLowerCase();
+/** The columns that the options themselves name for the keys. */
+function namedColumns({ key }: TableRule): readonly string[] {
+  if (key.kind === 'templates') return key.templates.flatMap((template) => template.columns);
+  return key.kind === 'default' ? (key.fields ?? []) : [];
 }
 
 /** The form of just these columns, else the first one that they suffice for. */
@@ -256,7 +196,7 @@ function formFor(table: string, forms: readonly KeyForm[], given: readonly strin
 function onlyKey(table: string, rule: TableRule, row: Row): string {
   let made;
   try {
-    made = keysMade(rule, row);
+    made = functionKeys(rule, row);
   } catch (cause) {
     if (!(cause instanceof UnknownColumnError)) throw cause;
     throw new KeyUnknownError(
@@ -269,9 +209,4 @@ function onlyKey(table: string, rule: TableRule, row: Row): string {
   throw new KeyUnknownError(
     `The key function of ${table} makes ${made.length} keys of this row instead of one`,
   );
-}
-
-/** Throws what the key function throws. */
-function keysMade({ key, prefix }: TableRule, row: Row): string[] {
-  return key.kind === 'function' ? toKeys(key.make(strictRow(row))).map((text) => prefix + text) : [];
 }

@@ -1,4 +1,4 @@
-import { toRegExp } from './table-rules';
+import { toRegExp } from './patterns';
 
 /** A pattern `db.table`, where `*` stands for any run of characters; `*` alone matches every table. */
 export class TablePattern {

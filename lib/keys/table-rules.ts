@@ -1,6 +1,7 @@
 import type { Type } from '@nestjs/common';
 import type { CacheStrategy, TableAuditOptions } from '../options/cacheflow.options';
 import type { KeyTemplate } from './key-template';
+import { toRegExp } from './patterns';
 import type { InvalidatesFunction, KeyFunction, TableStrategy } from '../options/table-strategy';
 
 /** How keys are made, as the options say. */
@@ -58,10 +59,4 @@ export function isExact(rule: { readonly db: string; readonly table: string }): 
 /** 0 for an exact name, 1 for an exact database with a pattern for the table, 2 for the rest. */
 function wildcards(rule: TableRule): number {
   return isExact(rule) ? 0 : rule.db.includes('*') ? 2 : 1;
-}
-
-/** `*` stands for any run of characters; everything else for itself. */
-export function toRegExp(pattern: string): RegExp {
-  const literal = pattern.split('*').map((part) => part.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'));
-  return new RegExp(`^${literal.join('.*')}$`, 's');
 }

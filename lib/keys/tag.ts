@@ -1,4 +1,4 @@
-import { keyText } from './key-template';
+import { keyText } from './key-text';
 
 /** What `tag()` makes. It stands where a key does: in `invalidates`, `match` and `invalidate()`. */
 export type CacheTag = string & { readonly __cacheTag: never };

@@ -1,6 +1,6 @@
 import type { ControlConnection, ServerInfo } from '../mysql/control-connection';
 import type { TableRule, TableRules } from '../keys/table-rules';
-import { toRegExp } from '../keys/table-rules';
+import { toRegExp } from '../keys/patterns';
 import { BinlogFilter } from './binlog-filter';
 import type { ExistingTable } from '../mysql/existing-tables';
 import { SYSTEM_DATABASES } from '../mysql/existing-tables';

@@ -6,10 +6,11 @@ import { isUnique, loadTableDefinition, shapeOf } from '../mysql/table-definitio
 import { CacheStrategy } from '../options/cacheflow.options';
 import type { CacheflowConfig } from '../config/cacheflow.config';
 import { messageOf } from '../errors/cacheflow.error';
-import { NoUsableKeyError, createKeyBuilder } from '../keys/key-builder';
-import { MAX_TABLES_CHECKED } from '../keys/table-keys';
+import { NoUsableKeyError, bindKeys } from '../keys/row-keys';
+import { MAX_TABLES_CHECKED } from '../keys/table-shapes';
 import type { TableRule } from '../keys/table-rules';
-import { isExact, toRegExp } from '../keys/table-rules';
+import { toRegExp } from '../keys/patterns';
+import { isExact } from '../keys/table-rules';
 import { nearMisses } from '../support/near-misses';
 import { namesTable } from './check-views';
 import { currentUser, isDenied } from '../mysql/grants';
@@ -141,7 +142,7 @@ async function checkKeys(
   const { columns } = shape;
   let keyColumns: readonly string[] | undefined;
   try {
-    keyColumns = createKeyBuilder(rule, shape).columns;
+    keyColumns = bindKeys(rule, shape).columns;
   } catch (error) {
     if (!(error instanceof NoUsableKeyError)) throw error;
     faults.push({ subject, problem: `no key can be made: ${messageOf(error)}`, fix: keyFix(rule, columns) });

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { escapePattern } from '../keys/key-template';
+import { escapePattern } from '../keys/patterns';
 import { isOwnKey } from './own-keys';
 import type { RedisClient } from './redis-client';
 import { forgetKeys } from './scripts/forget-keys';

@@ -2,11 +2,9 @@ import type { ControlConnection } from '../mysql/control-connection';
 import type { ColumnDefinition } from '../decode/column';
 import { loadTableDefinition } from '../mysql/table-definition';
 import type { TableName, TableShape } from '../change/stream';
-import type { KeyBuilder } from '../keys/key-builder';
-import { createKeyBuilder } from '../keys/key-builder';
+import type { RowKeys } from '../keys/row-keys';
+import { bindKeys } from '../keys/row-keys';
 import type { TableRule } from '../keys/table-rules';
-import type { KeyLayout } from '../keys/key-layout';
-import { keyLayoutsOf } from '../keys/key-layout';
 
 /** A table as it is now, with what is needed to find its rows and to compare them with what is cached. */
 export interface KeyedTable {
@@ -16,9 +14,7 @@ export interface KeyedTable {
   readonly shape: TableShape;
   /** The columns that `SELECT *` gives. */
   readonly columns: ReadonlyMap<string, ColumnDefinition>;
-  readonly keys: KeyBuilder;
-  /** Undefined for a key function. */
-  readonly layouts: readonly KeyLayout[] | undefined;
+  readonly keys: RowKeys;
   /** The columns that an index begins with: rows are found by them without reading the whole table. */
   readonly indexed: ReadonlySet<string>;
   /** The columns of a unique index without NULLs, the primary key first of all; undefined without one. */
@@ -51,7 +47,7 @@ export async function loadKeyedTable(
     columns: visible.map((column) => column.name),
     primaryKey: definition.primaryKey,
   };
-  const keys = createKeyBuilder(rule, shape);
+  const keys = bindKeys(rule, shape);
   const indexes = await control.query(INDEXES, [schema, table]);
   return {
     name: `${schema}.${table}`,
@@ -59,7 +55,6 @@ export async function loadKeyedTable(
     shape,
     columns: new Map(visible.map((column) => [column.name, column])),
     keys,
-    layouts: keyLayoutsOf(rule, shape, keys.columns),
     ...readIndexes(indexes, shape.columns),
   };
 }

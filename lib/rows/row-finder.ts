@@ -1,7 +1,7 @@
 import { quoteName } from '../mysql/sql-text';
 import type { MysqlSourceOptions } from '../options/cacheflow.options';
 import type { Row } from '../change/change-event';
-import { keyText } from '../keys/key-template';
+import { keyText } from '../keys/key-text';
 import type { KeyedTable } from './keyed-table';
 import { keyLiteral } from './key-literal';
 import type { SourceRow, SourceRows } from './source-rows';
@@ -43,7 +43,7 @@ export class RowFinder {
     const lookups = new Lookups();
     const isAll = new Map<string, boolean>();
     for (const each of wanted) {
-      const complete = this.addLayouts(table, each.key, lookups);
+      const complete = this.addForms(table, each.key, lookups);
       if (!complete) this.addPrimaryKey(table, each.row, lookups);
       isAll.set(each.key, complete);
     }
@@ -66,31 +66,31 @@ export class RowFinder {
 
   /** Whether a row of the table can have the key, by the types of the columns in it. */
   isPossible(table: KeyedTable, key: string): boolean {
-    return (table.layouts ?? []).some(
-      (layout) =>
-        layout.split(key, (name, text) => this.literal(table, name, text) !== 'impossible')?.length !== 0,
+    return (table.keys.forms ?? []).some(
+      (form) =>
+        form.split(key, (name, text) => this.literal(table, name, text) !== 'impossible')?.length !== 0,
     );
   }
 
   /** Whether what was added finds every row that has the key. */
-  private addLayouts(table: KeyedTable, key: string, lookups: Lookups): boolean {
-    if (!table.layouts) return false;
+  private addForms(table: KeyedTable, key: string, lookups: Lookups): boolean {
+    if (!table.keys.forms) return false;
     let complete = true;
-    for (const layout of table.layouts) {
-      const splits = layout.split(key, (name, text) => this.literal(table, name, text) !== 'impossible');
+    for (const form of table.keys.forms) {
+      const splits = form.split(key, (name, text) => this.literal(table, name, text) !== 'impossible');
       if (splits?.length === 0) continue;
       const literals = (splits ?? []).map((texts) =>
-        texts.map((text, index) => this.literal(table, layout.columns[index] ?? '', text)),
+        texts.map((text, index) => this.literal(table, form.columns[index] ?? '', text)),
       );
       const usable = literals.every((tuple) => tuple.every((literal) => typeof literal === 'object'));
       // Without an index the source would read the whole table for it.
-      if (!splits || !usable || !layout.columns.some((name) => table.indexed.has(name))) {
+      if (!splits || !usable || !form.columns.some((name) => table.indexed.has(name))) {
         complete = false;
         continue;
       }
       for (const tuple of literals) {
         lookups.add(
-          layout.columns,
+          form.columns,
           tuple.map((literal) => (typeof literal === 'object' ? literal.sql : 'NULL')),
         );
       }

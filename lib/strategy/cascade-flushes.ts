@@ -1,5 +1,5 @@
 import type { RowChange, TableFlush } from '../change/stream';
-import { keyText } from '../keys/key-template';
+import { keyText } from '../keys/key-text';
 
 const NONE: TableFlush[] = [];
 

@@ -239,7 +239,7 @@ export class StrategyService {
     const version = this.versions.of(position);
     const scope = { schema: table?.schema, table: table?.table };
     // Before the keys go, so that no reader makes one of the old form afterwards.
-    if (redefined || !table) await untilAborted(this.tableKeys.refresh(table), signal);
+    if (redefined || !table) await untilAborted(this.tableKeys.shapes.refresh(table), signal);
     this.watched.touchTable(scope.schema, scope.table);
     // A parked value may be one of those that are gone now.
     this.pending.supersedeAll();

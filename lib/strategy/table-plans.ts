@@ -6,11 +6,11 @@ import { CacheStrategy } from '../options/cacheflow.options';
 import type { Row } from '../change/change-event';
 import type { RowChange, TableShape } from '../change/stream';
 import type { FlushSet } from './flush-set';
-import type { KeyBuilder } from '../keys/key-builder';
-import { globToRegExp } from '../keys/glob';
-import { createKeyBuilder, toKeys } from '../keys/key-builder';
+import { globToRegExp } from '../keys/patterns';
+import type { RowKeys } from '../keys/row-keys';
+import { bindKeys } from '../keys/row-keys';
 import type { TableKeys } from '../keys/table-keys';
-import { UnknownColumnError, strictRow } from '../keys/strict-row';
+import { UnknownColumnError, strictRow, toKeys } from '../keys/key-function';
 import type { TableRule } from '../keys/table-rules';
 import type { DependencyChange } from '../options/table-strategy';
 
@@ -19,7 +19,7 @@ const NONE: readonly string[] = [];
 /** What the rows of a table come to: their rule, and their keys where these can be made. */
 export interface TablePlan {
   readonly rule: TableRule;
-  readonly keys: KeyBuilder | undefined;
+  readonly keys: RowKeys | undefined;
   /** The columns that the strategy needs; undefined stands for all. */
   readonly needs: ReadonlySet<string> | undefined;
 }
@@ -45,7 +45,7 @@ export class TablePlans {
     if (known) return known;
     const rule = this.config.rules.find(table.schema, table.table);
     if (!rule) return undefined;
-    this.tableKeys.learn(table);
+    this.tableKeys.shapes.learn(table);
     const keys = this.createKeys(rule, table, position);
     const columns = keys ? keys.columns : [];
     const reads = rule.strategy === CacheStrategy.CacheAside && !rule.invalidates ? columns : undefined;
@@ -140,9 +140,9 @@ export class TablePlans {
     );
   }
 
-  private createKeys(rule: TableRule, table: TableShape, position: Place): KeyBuilder | undefined {
+  private createKeys(rule: TableRule, table: TableShape, position: Place): RowKeys | undefined {
     try {
-      return createKeyBuilder(rule, table);
+      return bindKeys(rule, table);
     } catch (cause) {
       const problem = `No key can be made for the rows of the table, so that they are neither written nor removed: ${messageOf(cause)}`;
       this.errors.report(

@@ -1,28 +1,28 @@
 import type { KeyedTable } from '../rows/keyed-table';
-import type { KeyLayout } from '../keys/key-layout';
+import type { KeyForm } from '../keys/key-form';
 
-/** Finds the tables whose keys have the layout of a key, also among thousands of tables. */
+/** Finds the tables whose keys have the form of a key, also among thousands of tables. */
 export class KeyOwners {
-  private readonly byStart = new Map<string, { table: KeyedTable; layout: KeyLayout }[]>();
+  private readonly byStart = new Map<string, { table: KeyedTable; form: KeyForm }[]>();
   private readonly lengths: readonly number[];
 
   constructor(tables: readonly KeyedTable[]) {
     for (const table of tables) {
-      for (const layout of table.layouts ?? []) {
-        const group = this.byStart.get(layout.start);
-        if (group) group.push({ table, layout });
-        else this.byStart.set(layout.start, [{ table, layout }]);
+      for (const form of table.keys.forms ?? []) {
+        const group = this.byStart.get(form.start);
+        if (group) group.push({ table, form });
+        else this.byStart.set(form.start, [{ table, form }]);
       }
     }
     this.lengths = [...new Set([...this.byStart.keys()].map((start) => start.length))];
   }
 
-  /** Those whose layout begins as the key does. */
+  /** Those whose form begins as the key does. */
   of(key: string): KeyedTable[] {
     const tables = new Set<KeyedTable>();
     for (const length of this.lengths) {
-      for (const { table, layout } of this.byStart.get(key.slice(0, length)) ?? []) {
-        if (layout.split(key, () => true)?.length !== 0) tables.add(table);
+      for (const { table, form } of this.byStart.get(key.slice(0, length)) ?? []) {
+        if (form.split(key, () => true)?.length !== 0) tables.add(table);
       }
     }
     return [...tables];

@@ -1,6 +1,6 @@
 import { mastersOf } from '../redis/masters';
 import type { RedisClient } from '../redis/redis-client';
-import { escapePattern } from '../keys/key-template';
+import { escapePattern } from '../keys/patterns';
 
 /** Beyond these, one look through all keys is cheaper. */
 const MAX_PATTERNS = 8;

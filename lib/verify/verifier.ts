@@ -7,7 +7,7 @@ import type { SourceRow, SourceRows } from '../rows/source-rows';
 import type { CacheflowConfig } from '../config/cacheflow.config';
 import { listTables } from '../mysql/existing-tables';
 import type { RedisClient } from '../redis/redis-client';
-import { NoUsableKeyError, keyPatterns } from '../keys/key-builder';
+import { NoUsableKeyError, keyPatterns } from '../keys/row-keys';
 import { AppliedTime } from './applied-time';
 import { KeyOwners } from './key-owners';
 import { scanKeys } from './key-scan';
@@ -129,7 +129,7 @@ export class Verifier {
         table,
         key,
         text,
-        { rows: found, isAll: table.layouts !== undefined },
+        { rows: found, isAll: table.keys.forms !== undefined },
         config.cache.serializer,
       );
       if (verdict === 'incomparable') this.summary.incomparable++;
@@ -141,7 +141,7 @@ export class Verifier {
   private async scan(tables: readonly KeyedTable[]): Promise<void> {
     const { client, config, listener, batch, signal } = this.context;
     for (const table of tables) {
-      if (!table.layouts)
+      if (!table.keys.forms)
         this.skip(`${table.name}: keys without a row, because a key function cannot be turned back`);
     }
     const owners = new KeyOwners(tables);

@@ -17,7 +17,7 @@ function keysOf(entries: Partial<TableOptions>[], ...shapes: TableShape[]): Tabl
   const config = resolveConfig({ mysql: { user: 'x' }, redis: {}, tables });
   expect(config.faults).toEqual([]);
   const keys = new TableKeys(config.rules);
-  for (const shape of shapes) keys.learn(shape);
+  for (const shape of shapes) keys.shapes.learn(shape);
   return keys;
 }
 
@@ -26,7 +26,7 @@ class SlowSource {
   readonly asked: { readonly name: string; answer(shape: TableShape | undefined): void; fail(): void }[] = [];
 
   constructor(keys: TableKeys) {
-    keys.use(
+    keys.shapes.use(
       async ({ schema, table }) =>
         new Promise((answer, reject) => {
           this.asked.push({ name: `${schema}.${table}`, answer, fail: () => reject(new Error('away')) });
@@ -168,8 +168,8 @@ describe('What is known of tables', () => {
   it('is not what the source said before the table became another one', async () => {
     const keys = keysOf([{}], shop('orders', ['id'], ['id']));
     const source = new SlowSource(keys);
-    const first = keys.refresh({ schema: 'shop', table: 'orders' });
-    const second = keys.refresh({ schema: 'shop', table: 'orders' });
+    const first = keys.shapes.refresh({ schema: 'shop', table: 'orders' });
+    const second = keys.shapes.refresh({ schema: 'shop', table: 'orders' });
     expect(source.asked).toHaveLength(2);
     source.asked[1]?.answer(shop('orders', ['code'], ['code']));
     await second;
@@ -183,7 +183,7 @@ describe('What is known of tables', () => {
     const keys = keysOf([{}]);
     const source = new SlowSource(keys);
     const early = keys.columnsOf('shop.orders');
-    keys.learn(shop('orders', ['code'], ['code']));
+    keys.shapes.learn(shop('orders', ['code'], ['code']));
     source.asked[0]?.answer(shop('orders', ['id'], ['id']));
     expect(await early).toEqual(['code']);
     expect(keys.keyOf('shop.orders', { code: 1 })).toBe('shop:orders:1');
@@ -199,7 +199,7 @@ describe('What is known of tables', () => {
     const entries = [{ table: '*' }, { table: 'named', keyFields: ['code'] }];
     const keys = keysOf(entries, ORDERS, shop('items', ['id']), shop('named', ['code']));
     const source = new SlowSource(keys);
-    const refreshed = keys.refresh(changed);
+    const refreshed = keys.shapes.refresh(changed);
     // Not for what its columns say nothing about.
     expect(source.asked.map(({ name }) => name).sort()).toEqual(forgotten.map((table) => `shop.${table}`));
     // Until then nothing was removed from the cache either.

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { CacheflowOptions, TableOptions } from '../../../lib';
 import { resolveConfig } from '../../../lib/config/cacheflow.config';
 import type { TableShape } from '../../../lib/change/stream';
-import { NoUsableKeyError, createKeyBuilder, keyPatterns } from '../../../lib/keys/key-builder';
+import { NoUsableKeyError, bindKeys, keyPatterns } from '../../../lib/keys/row-keys';
 import type { TableRule } from '../../../lib/keys/table-rules';
 
 function ruleOf(options: Partial<TableOptions>): TableRule {
@@ -33,32 +33,29 @@ describe('the default key', () => {
     ['a prefix in front', { prefix: 'app:' }, ['id'], [], 'app:shop:orders:1'],
     ['the real names under a wildcard', { db: '*', table: 'o*' }, ['id'], [], 'shop:orders:1'],
   ])('takes %s', (_title, options, columns, primaryKey, key) => {
-    const builder = createKeyBuilder(ruleOf(options), shapeOf(columns, primaryKey));
+    const builder = bindKeys(ruleOf(options), shapeOf(columns, primaryKey));
     expect(builder.keysOf({ id: 1, tenant: 't', code: 'c' }, true)).toEqual([key]);
   });
 
   it('is none for a NULL, and unknown without the column', () => {
-    const builder = createKeyBuilder(ruleOf({ keyFields: ['a', 'b'] }), shapeOf(['a', 'b']));
+    const builder = bindKeys(ruleOf({ keyFields: ['a', 'b'] }), shapeOf(['a', 'b']));
     expect(builder.keysOf({ a: 1, b: null }, true)).toEqual([]);
     expect(builder.keysOf({ a: 1 }, false)).toBeUndefined();
     expect(builder.columns).toEqual(['a', 'b']);
   });
 
   it('cannot be made without an id, a primary key or the columns it names', () => {
-    expect(() => createKeyBuilder(ruleOf({}), shapeOf(['a', 'b']))).toThrow(NoUsableKeyError);
-    expect(() => createKeyBuilder(ruleOf({ keyFields: ['c'] }), shapeOf(['a', 'b']))).toThrow(
+    expect(() => bindKeys(ruleOf({}), shapeOf(['a', 'b']))).toThrow(NoUsableKeyError);
+    expect(() => bindKeys(ruleOf({ keyFields: ['c'] }), shapeOf(['a', 'b']))).toThrow(
       'it has no column `c`; its columns are a, b',
     );
-    expect(() => createKeyBuilder(ruleOf({ key: 'x:{c}' }), shapeOf(['a']))).toThrow('no column `c`');
+    expect(() => bindKeys(ruleOf({ key: 'x:{c}' }), shapeOf(['a']))).toThrow('no column `c`');
   });
 });
 
 describe('templates and functions', () => {
   it('make several keys, and leave out those with a NULL', () => {
-    const builder = createKeyBuilder(
-      ruleOf({ key: ['a:{id}', 'b:{mail}'], prefix: 'p:' }),
-      shapeOf(['id', 'mail']),
-    );
+    const builder = bindKeys(ruleOf({ key: ['a:{id}', 'b:{mail}'], prefix: 'p:' }), shapeOf(['id', 'mail']));
     expect(builder.keysOf({ id: 1, mail: 'm' }, true)).toEqual(['p:a:1', 'p:b:m']);
     expect(builder.keysOf({ id: 1, mail: null }, true)).toEqual(['p:a:1']);
     expect(builder.keysOf({ id: 1 }, false)).toBeUndefined();
@@ -75,10 +72,7 @@ describe('templates and functions', () => {
     [null, []],
     [undefined, []],
   ])('a function that returns %j makes %j', (result, keys) => {
-    const builder = createKeyBuilder(
-      ruleOf({ key: () => result, match: '*', prefix: 'p:' }),
-      shapeOf(['id']),
-    );
+    const builder = bindKeys(ruleOf({ key: () => result, match: '*', prefix: 'p:' }), shapeOf(['id']));
     expect(builder.keysOf({ id: 1 }, true)).toEqual(keys);
     expect(builder.columns).toBeUndefined();
   });
@@ -87,7 +81,7 @@ describe('templates and functions', () => {
     'a function that returns %j is an error without its values',
     (result) => {
       const key = () => result as unknown as string;
-      const builder = createKeyBuilder(ruleOf({ key, match: '*' }), shapeOf(['id']));
+      const builder = bindKeys(ruleOf({ key, match: '*' }), shapeOf(['id']));
       expect(() => builder.keysOf({ id: 1 }, true)).toThrow(
         /a function that makes keys has to return strings, got (number|an empty one|object)/,
       );
@@ -98,7 +92,7 @@ describe('templates and functions', () => {
     const key = (): string => {
       throw new Error('It was called');
     };
-    const builder = createKeyBuilder(ruleOf({ key, match: '*' }), shapeOf(['id']));
+    const builder = bindKeys(ruleOf({ key, match: '*' }), shapeOf(['id']));
     expect(builder.keysOf({ id: 1 }, false)).toBeUndefined();
   });
 });

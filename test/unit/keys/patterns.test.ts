@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { globToRegExp } from '../../../lib/keys/glob';
+import { globToRegExp } from '../../../lib/keys/patterns';
 
 it.each([
   ['user:*:orders', ['user:7:orders', 'user::orders', 'user:a\nb:orders'], ['user:7', 'xuser:7:orders']],

@@ -1,23 +1,28 @@
 import { describe, expect, it } from 'vitest';
 import type { TableOptions } from '../../../lib';
-import type { KeyLayout } from '../../../lib/keys/key-layout';
-import { keyLayoutsOf } from '../../../lib/keys/key-layout';
+import type { KeyForm } from '../../../lib/keys/key-form';
+import { bindKeys } from '../../../lib/keys/row-keys';
 import { keyLiteral } from '../../../lib/rows/key-literal';
 import type { ColumnDefinition } from '../../../lib/decode/column';
 import type { ValueOptions } from '../../../lib/decode/value-options';
 import { resolveConfig } from '../../../lib/config/cacheflow.config';
 
-/** The layouts of the keys of shop.orders. */
-function layoutsOf(options: Partial<TableOptions>, columns?: string[]): readonly KeyLayout[] {
-  const entry = { db: 'shop', table: 'orders', ...options };
+/** The forms of the keys of shop.orders; the default key is made of `columns`. */
+function formsOf(options: Partial<TableOptions>, columns?: string[]): readonly KeyForm[] {
+  const entry = { db: 'shop', table: 'orders', ...(columns ? { keyFields: columns } : {}), ...options };
   const [rule] = resolveConfig({ mysql: { user: 'x' }, redis: {}, tables: [entry] }).rules.all;
   if (!rule) throw new Error('No rule was made');
-  const shape = { schema: 'shop', table: 'orders', columns: ['id'], primaryKey: ['id'] };
-  return keyLayoutsOf(rule, shape, columns) ?? [];
+  const shape = {
+    schema: 'shop',
+    table: 'orders',
+    columns: ['id', 'x', 'y', 't', 'n', 'a', 'b', 'c'],
+    primaryKey: ['id'],
+  };
+  return bindKeys(rule, shape).forms ?? [];
 }
 
 function splitsOf(key: string, options: Partial<TableOptions>, columns?: string[]): unknown {
-  return layoutsOf(options, columns).map((layout) => layout.split(key, () => true));
+  return formsOf(options, columns).map((form) => form.split(key, () => true));
 }
 
 const isNumber = (column: string, text: string): boolean => column !== 'n' || /^\d+$/.test(text);
@@ -47,9 +52,9 @@ describe('a key is turned back', () => {
   });
 
   it('only in those ways that the columns can have', () => {
-    const [layout] = layoutsOf({ key: '{t}:{n}' });
-    expect(layout?.split('a:7:8', isNumber)).toEqual([['a:7', '8']]);
-    const [glued] = layoutsOf({ key: '{t}{n}' });
+    const [form] = formsOf({ key: '{t}:{n}' });
+    expect(form?.split('a:7:8', isNumber)).toEqual([['a:7', '8']]);
+    const [glued] = formsOf({ key: '{t}{n}' });
     expect(glued?.split('ab12', isNumber)).toEqual([
       ['ab', '12'],
       ['ab1', '2'],
@@ -57,8 +62,8 @@ describe('a key is turned back', () => {
   });
 
   it('or not at all where there are too many ways', () => {
-    const [layout] = layoutsOf({ key: '{a}:{b}:{c}' });
-    expect(layout?.split(':'.repeat(200), () => true)).toBeUndefined();
+    const [form] = formsOf({ key: '{a}:{b}:{c}' });
+    expect(form?.split(':'.repeat(200), () => true)).toBeUndefined();
   });
 });
 

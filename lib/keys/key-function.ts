@@ -16,3 +16,17 @@ export function strictRow(row: Row): Row {
     },
   });
 }
+
+/** Checks what a function of the app returned for keys. Throws a TypeError that holds no values. */
+export function toKeys(result: unknown): readonly string[] {
+  if (result === null || result === undefined) return [];
+  const keys: unknown[] = Array.isArray(result) ? result : [result];
+  for (const key of keys) {
+    if (typeof key !== 'string' || key === '') {
+      throw new TypeError(
+        `a function that makes keys has to return strings, got ${key === '' ? 'an empty one' : typeof key}`,
+      );
+    }
+  }
+  return keys as string[];
+}
