@@ -1,4 +1,7 @@
-import type { CommitMark, TableName, TransactionPiece, WitnessRow } from '../change/stream';
+import { isMysqlGtid, splitMariadbGtid } from '../change/gtid';
+import type { CommitMark, TransactionPiece, WitnessRow } from '../change/stream';
+import type { TableName } from '../change/table-name';
+import { nameOf } from '../change/table-name';
 
 /** What a transaction is known by: its GTID of MySQL, or a row that it changed. */
 export type Known = { readonly gtid: string } | Witness;
@@ -54,7 +57,8 @@ export function sourceTargetOf(pieces: readonly TransactionPiece[]): SourceTarge
     for (const item of items) {
       const flushed = item.kind === 'flush' ? item.table : undefined;
       if (flushed?.table !== undefined) {
-        tables.set(`${flushed.schema}.${flushed.table}`, { schema: flushed.schema, table: flushed.table });
+        const table = { schema: flushed.schema, table: flushed.table };
+        tables.set(nameOf(table), table);
       } else {
         unproven ??= mark;
         untold ||= item.kind === 'flush' && !flushed;
@@ -70,12 +74,10 @@ function knownBy(mark: CommitMark): Known | undefined {
   return witness && { witness, mark };
 }
 
-const MARIADB_GTID = /^(\d+)-\d+-\d+$/;
-
 /** Undefined for pieces that change nothing. */
 export function replicaTargetOf(pieces: readonly TransactionPiece[]): ReplicaTarget | undefined {
   const gtids = new GtidRanges();
-  const domains = new Map<string, string>();
+  const domains = new Map<number, string>();
   let last: CommitMark | undefined;
   let allHaveGtids = true;
   for (const { mark } of pieces) {
@@ -87,7 +89,7 @@ export function replicaTargetOf(pieces: readonly TransactionPiece[]): ReplicaTar
       continue;
     }
     allHaveGtids = false;
-    const domain = gtid === undefined ? undefined : MARIADB_GTID.exec(gtid)?.[1];
+    const domain = gtid === undefined ? undefined : splitMariadbGtid(gtid)?.domain;
     if (gtid !== undefined && domain !== undefined) domains.set(domain, gtid);
   }
   if (!last) return undefined;
@@ -97,11 +99,6 @@ export function replicaTargetOf(pieces: readonly TransactionPiece[]): ReplicaTar
     domainGtids: [...domains.values()].join(',') || undefined,
     allHaveGtids,
   };
-}
-
-/** Only MySQL's have a colon. */
-function isMysqlGtid(gtid: string | undefined): gtid is string {
-  return gtid?.includes(':') ?? false;
 }
 
 /** Digits of which a number is exact. */

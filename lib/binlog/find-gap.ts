@@ -1,9 +1,9 @@
 import type { Checkpoint } from '../options/checkpoint.store';
 import type { ControlConnection, ServerInfo } from '../mysql/control-connection';
+import { flavorOfSet } from '../change/gtid';
 import { comparePositions } from '../change/position';
 import { probeDump } from '../mysql/probe-dump';
 import { classifySourceError } from '../mysql/source-faults';
-import { isMariadbGtid } from '../mysql/zongji';
 
 /**
  * Transactions that we have read may be a moment away from being executed, e.g. while semi-synchronous replication
@@ -20,7 +20,8 @@ export async function findGap(
 ): Promise<string | undefined> {
   const { gtidSet } = known;
   const sameServer = known.serverUuid === undefined || known.serverUuid === server.identity;
-  if (gtidSet && isMariadbGtid(gtidSet.split(',')[0] ?? '') !== (server.flavor === 'mariadb')) {
+  const flavor = flavorOfSet(gtidSet ?? '');
+  if (flavor !== undefined && flavor !== server.flavor) {
     const [now, then] = server.flavor === 'mariadb' ? ['MariaDB', 'MySQL'] : ['MySQL', 'MariaDB'];
     return `the source is ${now} now, where a position of ${then} means nothing`;
   }

@@ -18,6 +18,7 @@ import { LeaseLoader } from './lease-loader';
 import { MissLoader } from './miss-loader';
 import type { ReadOptions, ReadPlan } from './read-options';
 import { defaultPlan, planRead } from './read-options';
+import type { StorabilityCheck } from './storability';
 import { ValueCodec } from './value-codec';
 
 /** Loads one value; null where there is none. */
@@ -31,9 +32,6 @@ export type LoadMany<T> = (
   keys: readonly string[],
   indexes: readonly number[],
 ) => Promise<readonly (T | null | undefined)[]> | readonly (T | null | undefined)[];
-
-/** Says why a loaded value must not be cached; undefined where it may, `''` where it is for its caller alone. */
-export type Objection = (value: unknown) => string | undefined;
 
 /** What it takes to ask Redis. */
 interface Connected {
@@ -71,7 +69,12 @@ export class CacheReader {
   }
 
   /** See `CacheflowService.getOrLoad`. */
-  async getOrLoad<T>(key: string, load: Load<T>, options?: ReadOptions, objection?: Objection): Promise<T> {
+  async getOrLoad<T>(
+    key: string,
+    load: Load<T>,
+    options?: ReadOptions,
+    storability?: StorabilityCheck,
+  ): Promise<T> {
     checkKey(key);
     // Before the start there is no Redis to ask, and nobody keeps it right.
     if (!this.redis.isResolved) return load();
@@ -86,9 +89,9 @@ export class CacheReader {
         return hit.value as T;
       }
       const unfit = { kind: typeof answer?.value === 'string' ? 'all' : 'none' } as const;
-      return this.miss({ key, unfit }, load, this.planOf(options, objection), false);
+      return this.miss({ key, unfit }, load, this.planOf(options, storability), false);
     }
-    const plan = this.planOf(options, objection);
+    const plan = this.planOf(options, storability);
     const isStrict = !(await this.mayServe(plan, circuit));
     const found = isStrict ? undefined : await circuit.ask(() => lookUp(client, [key], plan.tags));
     const [entry] = found?.value ?? [];
@@ -105,10 +108,9 @@ export class CacheReader {
     keys: readonly string[],
     loadMany: LoadMany<T>,
     options?: ReadOptions,
-    objection?: (value: unknown) => string | undefined,
   ): Promise<(T | null)[]> {
     for (const key of keys) checkKey(key);
-    const plan = this.planOf(options, objection);
+    const plan = this.planOf(options);
     const places = new Map<string, number>();
     for (const [index, key] of keys.entries()) if (!places.has(key)) places.set(key, index);
     const wanted = [...places.keys()];
@@ -165,9 +167,9 @@ export class CacheReader {
     return freshness === undefined || this.freshness.mayServe(freshness, circuit);
   }
 
-  private planOf(options: ReadOptions | undefined, objection: Objection | undefined): ReadPlan {
+  private planOf(options: ReadOptions | undefined, storability?: StorabilityCheck): ReadPlan {
     const plan = options === undefined ? this.defaults : planRead(this.defaults, options);
-    return objection === undefined ? plan : { ...plan, objection };
+    return storability === undefined ? plan : { ...plan, storability };
   }
 
   private connect(): Connected {

@@ -1,11 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { KeyUnknownError } from '../errors/cache.errors';
 import { TableKeys } from '../keys/table-keys';
-import type { Objection } from './cache-reader';
 import { CacheReader } from './cache-reader';
 import type { CachedByTable, CachedMetadata, CachedOptions } from './cached-options';
 import { columnsBy } from './cached-options';
 import type { ReadOptions } from './read-options';
+import type { StorabilityCheck } from './storability';
 
 type Arguments = readonly unknown[];
 
@@ -15,8 +15,7 @@ export interface CachedCall {
   readonly args: Arguments;
   /** The values of columns where they are no arguments. Not `valueOf`, which every object has. */
   readonly columnValue?: (column: string) => unknown;
-  /** See {@link Objection}. */
-  readonly objection?: Objection;
+  readonly storability?: StorabilityCheck;
   proceed(): Promise<unknown>;
 }
 
@@ -42,7 +41,7 @@ export class CachedRunner {
     const { options, subject } = metadata;
     const read = this.readOptionsOf(options, args);
     if ('key' in options) {
-      return this.reader.getOrLoad(options.key(...args), () => call.proceed(), read, call.objection);
+      return this.reader.getOrLoad(options.key(...args), () => call.proceed(), read, call.storability);
     }
     const { table } = options;
     const row = await this.rowOf(options, call);
@@ -56,14 +55,14 @@ export class CachedRunner {
       );
       return call.proceed();
     }
-    const objection: Objection = (value) => {
-      if (!this.tableKeys.contradicts(table, row, key, value)) return call.objection?.(value);
-      return (
+    const storability: StorabilityCheck = (value) => {
+      if (!this.tableKeys.contradicts(table, row, key, value)) return call.storability?.(value) ?? 'cached';
+      const reason =
         `${subject}: a row of ${table} was asked for by another value than it has (another case, a number as text, or by ` +
-        'another column), so that nobody would invalidate the key; it is not cached. Pass the value as the row has it'
-      );
+        'another column), so that nobody would invalidate the key; it is not cached. Pass the value as the row has it';
+      return { reason };
     };
-    return this.reader.getOrLoad(key, () => call.proceed(), forAbsence(read, row), objection);
+    return this.reader.getOrLoad(key, () => call.proceed(), forAbsence(read, row), storability);
   }
 
   /** What is wrong with those options that are known before the first call; undefined where nothing is. */

@@ -34,7 +34,7 @@ export class CacheflowInterceptor implements NestInterceptor {
         args: [request],
         columnValue: (column) => request.params[column],
         // What the handler sends by itself is not there to be sent again.
-        objection: (value) => (value === undefined || value instanceof StreamableFile ? '' : undefined),
+        storability: (value) => (value === undefined || value instanceof StreamableFile ? 'own' : 'cached'),
         proceed,
       });
       // The row's reader may have cached that there is none, and the handler may have more to say of that than nothing.

@@ -198,7 +198,7 @@ export class LeaseLoader {
     this.counters.loads += keys.length;
     const inside = new Set([...(this.loading.getStore() ?? []), ...keys]);
     const values = await this.loading.run(inside, async () => load(keys));
-    return { loaded: values.map((value) => this.codec.write(value, plan.objection?.(value))), step };
+    return { loaded: values.map((value) => this.codec.write(value, plan.storability?.(value))), step };
   }
 }
 

@@ -1,8 +1,10 @@
+import { isGtid } from '../change/gtid';
 import type { CacheNumber, ResolvedCacheOptions } from '../config/resolve-cache';
 import { numberProblem } from '../config/resolve-cache';
 import { ReadOptionsError } from '../errors/cache.errors';
 import type { CacheTag } from '../keys/tag';
 import { isTag } from '../keys/tag';
+import type { StorabilityCheck } from './storability';
 
 /** How one value is read through the cache. What is left out is taken from the option `cache`. */
 export interface ReadOptions {
@@ -44,8 +46,8 @@ export interface ReadPlan {
   readonly waitMillis: number;
   readonly tags: readonly CacheTag[];
   readonly freshness: Pick<ReadOptions, 'maxStalenessMillis' | 'after' | 'onUnknown'> | undefined;
-  /** Says why a loaded value must not be cached; undefined where it may. */
-  readonly objection: ((value: unknown) => string | undefined) | undefined;
+  /** What becomes of a loaded value; undefined: each may be cached. */
+  readonly storability: StorabilityCheck | undefined;
 }
 
 const NUMBERS = [
@@ -61,7 +63,7 @@ const NO_TAGS: readonly CacheTag[] = [];
 export function defaultPlan(defaults: ResolvedCacheOptions): ReadPlan {
   const { ttlSeconds, negativeTtlSeconds, ttlJitter, leaseMillis, waitMillis } = defaults;
   const durations = { ttlSeconds, negativeTtlSeconds, ttlJitter, leaseMillis, waitMillis };
-  return { ...durations, tags: NO_TAGS, freshness: undefined, objection: undefined };
+  return { ...durations, tags: NO_TAGS, freshness: undefined, storability: undefined };
 }
 
 /** Fills in the defaults. @throws ReadOptionsError for what makes no sense */
@@ -100,10 +102,7 @@ function freshnessOf({ maxStalenessMillis, after, onUnknown }: ReadOptions): Rea
   ) {
     fault('maxStalenessMillis', 'it has to be a number above 0');
   }
-  if (
-    after !== undefined &&
-    !(typeof after === 'string' && /^(\d+-\d+-\d+|[\da-f-]{36}(:\w+)?:\d+)$/i.test(after))
-  ) {
+  if (after !== undefined && !(typeof after === 'string' && isGtid(after))) {
     fault(
       'after',
       'it has to be the GTID of one transaction, e.g. 3e11fa47-71ca-11e1-9e33-c80aa9429562:23 or 0-1-5',

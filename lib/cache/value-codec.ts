@@ -3,6 +3,7 @@ import { errorKind } from '../errors/change.errors';
 import type { ErrorReporter } from '../errors/error-reporter';
 import type { CacheSerializer } from '../options/cache-serializer';
 import type { Loaded } from './flights';
+import type { Storability } from './storability';
 
 /** What keeps being unfit is reported at once, and then no more often than this. */
 const REPORT_INTERVAL_MILLIS = 10_000;
@@ -26,12 +27,12 @@ export class ValueCodec {
     }
   }
 
-  /** A loaded value with its text, unless something speaks against that; `''` makes it one for its caller alone. */
-  write(given: unknown, objection: string | undefined): Loaded {
-    if (objection === '') return { text: undefined, raw: given, isOwn: true };
+  /** A loaded value, with its text where it is to be cached. */
+  write(given: unknown, storability: Storability = 'cached'): Loaded {
+    if (storability === 'own') return { text: undefined, raw: given, isOwn: true };
     const raw = given ?? null;
-    if (objection !== undefined) {
-      this.report(objection);
+    if (storability !== 'cached') {
+      this.report(storability.reason);
       return { text: undefined, raw };
     }
     try {

@@ -3,6 +3,7 @@ import { constants, Script } from 'node:vm';
 import type { Connection } from 'mysql2';
 import type ZongJi from '@vlasky/zongji';
 import type { BinlogEvent } from '@vlasky/zongji';
+import { splitMariadbGtid } from '../change/gtid';
 import { sqlErrorCode } from './control-connection';
 import type { GtidTracker } from '../change/gtid-tracker';
 
@@ -247,8 +248,9 @@ export async function createGtidTracker(flavor: 'mysql' | 'mariadb', gtidSet: st
   const position = MariadbGtidPosition.parse(gtidSet);
   return {
     add: (gtid) => {
-      const [domainId, serverId, seqNo] = gtid.split('-');
-      position.add({ domainId: Number(domainId), serverId: Number(serverId), seqNo: seqNo ?? '0' });
+      const parts = splitMariadbGtid(gtid);
+      if (!parts) return;
+      position.add({ domainId: parts.domain, serverId: parts.server, seqNo: parts.sequence });
     },
     toString: () => position.toString(),
   };
@@ -257,12 +259,7 @@ export async function createGtidTracker(flavor: 'mysql' | 'mariadb', gtidSet: st
 /** Whether a transaction is among those of a set, in MySQL's or MariaDB's form. Throws when either cannot be read. */
 export async function coversGtid(gtidSet: string, gtid: string): Promise<boolean> {
   const { GtidSet, MariadbGtidPosition } = await loadZongji();
-  return isMariadbGtid(gtid)
+  return splitMariadbGtid(gtid)
     ? MariadbGtidPosition.parse(gtidSet).covers(gtid)
     : GtidSet.parse(gtidSet).contains(gtid);
-}
-
-/** `0-1-5`: domain, server, sequence. MySQL's begin with a UUID. */
-export function isMariadbGtid(gtid: string): boolean {
-  return /^\d+-\d+-\d+$/.test(gtid);
 }
