@@ -1,5 +1,5 @@
 import type { ChangePosition } from '../change/position';
-import type { TableName } from '../change/stream';
+import type { TableName } from '../change/table-name';
 import type { WantedKey } from '../rows/row-finder';
 
 /** A change that is to be looked at again. */

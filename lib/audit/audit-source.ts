@@ -1,5 +1,5 @@
 import type { CacheflowConfig } from '../config/cacheflow.config';
-import type { TableName } from '../change/stream';
+import type { TableName } from '../change/table-name';
 import type { RedisClient } from '../redis/redis-client';
 import { NoUsableKeyError } from '../keys/row-keys';
 import type { KeyedTable } from '../rows/keyed-table';

@@ -6,6 +6,7 @@ import { errorKind } from '../errors/change.errors';
 import { ErrorReporter } from '../errors/error-reporter';
 import type { Row } from '../change/change-event';
 import type { RowChange, StreamItem } from '../change/stream';
+import { tableId, nameOf } from '../change/table-name';
 import { forgetKeys } from '../redis/scripts/forget-keys';
 import { RedisConnection } from '../redis/redis-connection';
 import { isRefusal } from '../redis/redis-writer';
@@ -214,9 +215,8 @@ export class Auditor {
       counts.faults++;
       const repaired = (this.config.audit?.repair ?? false) && (await this.remove(key));
       if (repaired) counts.repaired++;
-      const { schema, table } = change.table;
       this.errors.report(
-        new AuditFaultError(`${schema}.${table}`, change.position, key, counts.millis, repaired),
+        new AuditFaultError(nameOf(change.table), change.position, key, counts.millis, repaired),
       );
     }
   }
@@ -243,10 +243,10 @@ function isRefused(error: unknown): boolean {
 function byTable(changes: readonly AuditedChange[]): AuditedChange[][] {
   const tables = new Map<string, AuditedChange[]>();
   for (const change of changes) {
-    const name = `${change.table.schema}\0${change.table.table}`;
-    const group = tables.get(name);
+    const id = tableId(change.table);
+    const group = tables.get(id);
     if (group) group.push(change);
-    else tables.set(name, [change]);
+    else tables.set(id, [change]);
   }
   return [...tables.values()];
 }

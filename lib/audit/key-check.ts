@@ -1,4 +1,4 @@
-import type { TableName } from '../change/stream';
+import type { TableName } from '../change/table-name';
 import type { WatchedKeys } from '../strategy/watched-keys';
 import { Backoff } from '../support/backoff';
 import type { FoundRows, WantedKey } from '../rows/row-finder';

@@ -1,5 +1,6 @@
-import type { Cascade, TableName } from '../change/stream';
-import type { ChangedTable } from './ddl';
+import type { Cascade } from '../change/stream';
+import type { TableName, TableScope } from '../change/table-name';
+import { isInScope, tableId } from '../change/table-name';
 
 /** A foreign key, as far as it matters here. */
 export interface ForeignKey {
@@ -27,9 +28,9 @@ export class CascadeGraph {
     private readonly isWatched: (schema: string, table: string) => boolean,
   ) {
     for (const key of keys) {
-      const siblings = this.byParent.get(nameOf(key.parent));
+      const siblings = this.byParent.get(tableId(key.parent));
       if (siblings) siblings.push(key);
-      else this.byParent.set(nameOf(key.parent), [key]);
+      else this.byParent.set(tableId(key.parent), [key]);
     }
     for (const [name, children] of this.byParent) {
       const cascades = children.map((key) => this.cascadeOf(key)).filter(reaches);
@@ -39,7 +40,7 @@ export class CascadeGraph {
 
   /** The foreign keys to a table that lead into watched ones. */
   of(schema: string, table: string): readonly Cascade[] {
-    return this.cascades.get(nameOf({ schema, table })) ?? [];
+    return this.cascades.get(tableId({ schema, table })) ?? [];
   }
 
   /** Whether a foreign key leads into a watched table. */
@@ -48,11 +49,10 @@ export class CascadeGraph {
   }
 
   /** The watched tables that changes of a table, or of any of a database, can reach. */
-  reachedFrom({ schema, table }: ChangedTable): TableName[] {
-    const same = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();
+  reachedFrom(changed: TableScope): TableName[] {
     const parents = [...this.byParent.values()].flatMap(([key]) => (key ? [key.parent] : []));
     const reached = parents
-      .filter((each) => same(each.schema, schema) && (table === undefined || same(each.table, table)))
+      .filter((each) => isInScope(each, changed))
       .flatMap((each) => this.of(each.schema, each.table))
       .flatMap(({ onDelete, onUpdate }) => [...onDelete, ...onUpdate]);
     return unique(reached);
@@ -79,7 +79,7 @@ export class CascadeGraph {
       seen.add(id);
       if (this.isWatched(key.child.schema, key.child.table)) reached.push(key.child);
       const deletes = step.event === 'delete' && (rule === 'CASCADE' || rule === undefined);
-      for (const next of this.byParent.get(nameOf(key.child)) ?? []) {
+      for (const next of this.byParent.get(tableId(key.child)) ?? []) {
         if (deletes) steps.push({ key: next, event: 'delete' });
         const updates = next.referenced.some((column) => key.columns.includes(column));
         if (updates && (!deletes || rule === undefined)) steps.push({ key: next, event: 'update' });
@@ -92,7 +92,7 @@ export class CascadeGraph {
 /** Tells foreign keys apart, also two of the same name, one after the other. */
 export function idOf(key: ForeignKey): string {
   const { name, child, parent, columns, referenced, onDelete, onUpdate } = key;
-  return JSON.stringify([nameOf(child), name, nameOf(parent), columns, referenced, onDelete, onUpdate]);
+  return JSON.stringify([tableId(child), name, tableId(parent), columns, referenced, onDelete, onUpdate]);
 }
 
 function changesRows(rule: Rule): boolean {
@@ -104,9 +104,5 @@ function reaches({ onDelete, onUpdate }: Cascade): boolean {
 }
 
 function unique(tables: readonly TableName[]): TableName[] {
-  return [...new Map(tables.map((table) => [nameOf(table), table])).values()];
-}
-
-function nameOf({ schema, table }: TableName): string {
-  return `${schema}\0${table}`;
+  return [...new Map(tables.map((table) => [tableId(table), table])).values()];
 }

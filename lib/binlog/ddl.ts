@@ -1,18 +1,13 @@
+import type { TableScope } from '../change/table-name';
 import type { SqlToken } from './sql-tokens';
 import { tokenize } from './sql-tokens';
-
-/** What a statement changes: a table, or all tables of a database when `table` is undefined. */
-export interface ChangedTable {
-  readonly schema: string;
-  readonly table: string | undefined;
-}
 
 /** What a statement that stands in the binlog means for the rows of tables. */
 export type StatementEffect =
   /** No row of a table that existed before is touched. */
   | { readonly kind: 'none' }
   /** Whatever was known of these tables no longer holds. `statement` is its kind, e.g. `DROP TABLE`. */
-  | { readonly kind: 'tables'; readonly statement: string; readonly tables: readonly ChangedTable[] }
+  | { readonly kind: 'tables'; readonly statement: string; readonly tables: readonly TableScope[] }
   /** It may touch any table. */
   | { readonly kind: 'unknown' };
 
@@ -189,7 +184,7 @@ function isHarmless(object: string | undefined): boolean {
 }
 
 /** Undefined where a name could not be read. */
-type Found = ChangedTable | readonly ChangedTable[] | undefined;
+type Found = TableScope | readonly TableScope[] | undefined;
 
 function changes(statement: string, found: readonly Found[]): StatementEffect {
   const tables = found.flat();
@@ -249,7 +244,7 @@ class Reader {
   }
 
   /** `t` or `db.t`. */
-  table(): ChangedTable | undefined {
+  table(): TableScope | undefined {
     const first = this.name();
     if (first === undefined) return undefined;
     if (!this.skip('.')) return { schema: this.schema, table: first };
@@ -264,7 +259,7 @@ class Reader {
     return tables;
   }
 
-  database(): ChangedTable | undefined {
+  database(): TableScope | undefined {
     this.ifExists();
     const schema = this.name();
     return schema === undefined ? undefined : { schema, table: undefined };

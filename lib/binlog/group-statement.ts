@@ -1,3 +1,4 @@
+import { unquoteName } from '../mysql/sql-text';
 import type { Xid } from './xid';
 import { xidOfStatement } from './xid';
 
@@ -38,11 +39,11 @@ export function readGroupStatement(statement: string): GroupStatement | undefine
     case 'R': {
       if (ROLLS_BACK.test(statement)) return ROLLBACK;
       const name = ROLLBACK_TO.exec(statement)?.[1];
-      return name === undefined ? undefined : { kind: 'rollback-to', name: unquote(name) };
+      return name === undefined ? undefined : { kind: 'rollback-to', name: savepointName(name) };
     }
     case 'S': {
       const name = SAVEPOINT.exec(statement)?.[1];
-      return name === undefined ? undefined : { kind: 'savepoint', name: unquote(name) };
+      return name === undefined ? undefined : { kind: 'savepoint', name: savepointName(name) };
     }
     case 'X':
       return readXa(statement);
@@ -68,10 +69,6 @@ function readXa(statement: string): GroupStatement | undefined {
   }
 }
 
-/** In backticks, or in double quotes under ANSI_QUOTES. */
-function unquote(name: string): string {
-  const text = name.trim().replace(/;$/, '');
-  const quote = text.charAt(0);
-  if ((quote !== '`' && quote !== '"') || text.length < 2 || !text.endsWith(quote)) return text;
-  return text.slice(1, -1).replaceAll(quote + quote, quote);
+function savepointName(text: string): string {
+  return unquoteName(text.trim().replace(/;$/, ''));
 }

@@ -1,4 +1,4 @@
-import type { TableName } from '../change/stream';
+import type { TableName } from '../change/table-name';
 import type { EventHeader } from '../decode/event-header';
 import type { PreparedTransaction } from '../change/position';
 import type { CatalogEntry } from './table-catalog';

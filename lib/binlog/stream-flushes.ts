@@ -1,7 +1,7 @@
 import { ColumnsUncertainError, EventUnsupportedError, RowUndecodableError } from '../errors/change.errors';
 import { messageOf } from '../errors/cacheflow.error';
-import type { StreamItem, TableFlush, TableName, TableShape } from '../change/stream';
-import type { ChangedTable } from './ddl';
+import type { StreamItem, TableShape } from '../change/stream';
+import type { TableName, TableScope } from '../change/table-name';
 import { formatPosition } from '../change/position';
 import type { StreamSink } from './stream-sink';
 import type { TransactionAssembler } from './transaction-assembler';
@@ -51,7 +51,7 @@ export class StreamFlushes {
 
   /** A statement changed what is known of these tables. */
   redefine(
-    effect: { readonly statement: string; readonly tables: readonly ChangedTable[] },
+    effect: { readonly statement: string; readonly tables: readonly TableScope[] },
     reach: Reach,
   ): void {
     const position = this.place();
@@ -116,7 +116,7 @@ export class StreamFlushes {
     );
   }
 
-  private reach(tables: readonly TableName[]): readonly TableFlush['table'][] {
+  private reach(tables: readonly TableName[]): readonly (TableScope | undefined)[] {
     return bounded(tables.flatMap((table) => this.watchlist.reachedFrom(table)));
   }
 }
@@ -130,7 +130,7 @@ export function changesColumns(statement: string): boolean {
 }
 
 /** No more flushes than Redis can be asked for at once. */
-function bounded(tables: readonly ChangedTable[]): readonly TableFlush['table'][] {
+function bounded(tables: readonly TableScope[]): readonly (TableScope | undefined)[] {
   if (tables.length <= MAX_FLUSHES) return tables;
   const schemas = [...new Set(tables.map(({ schema }) => schema))];
   return schemas.length > MAX_FLUSHES ? [undefined] : schemas.map((schema) => ({ schema, table: undefined }));

@@ -1,7 +1,8 @@
+import type { TableScope } from '../change/table-name';
+import { isInScope, isSameButForCase } from '../change/table-name';
 import type { Cascade, TableShape } from '../change/stream';
 import type { Cascades } from './cascades';
 import type { ControlConnection, ServerInfo } from '../mysql/control-connection';
-import type { ChangedTable } from './ddl';
 import { resolveColumns } from '../decode/column';
 import type { ValueOptions } from '../decode/rows-decoder';
 import { RowsDecoder } from '../decode/rows-decoder';
@@ -115,10 +116,10 @@ export class TableCatalog {
    * @param end where the statement ends in the binlog
    * @returns the watched tables whose rows before the statement were decoded with names from after it
    */
-  forget(changed: ChangedTable | undefined, end: Place): TableShape[] {
+  forget(changed: TableScope | undefined, end: Place): TableShape[] {
     const uncertain: TableShape[] = [];
     for (const [tableId, { resolved, namesOf }] of this.entries) {
-      if (!resolved || (changed && !isPartOf(resolved.shape, changed))) continue;
+      if (!resolved || (changed && !isInScope(resolved.shape, changed))) continue;
       this.entries.delete(tableId);
       const hadNames = namesOf !== undefined && resolved.shape.columns.length > 0;
       if (hadNames && comparePositions(namesOf, end) >= 0) uncertain.push(resolved.shape);
@@ -207,15 +208,7 @@ function isSequence(map: TableMap, definition: TableDefinition | undefined): boo
 
 /** The referenced columns by their names in the table; none where one of them is not there (it was renamed). */
 function withColumnsOf(names: readonly string[], cascade: Cascade): Cascade {
-  const columns = cascade.columns.map((column) =>
-    names.find((name) => name.toLowerCase() === column.toLowerCase()),
-  );
+  const columns = cascade.columns.map((column) => names.find((name) => isSameButForCase(name, column)));
   const known = columns.filter((column) => column !== undefined);
   return { ...cascade, columns: known.length === columns.length ? known : [] };
-}
-
-/** Statements may write names in another case than the server does. */
-function isPartOf(shape: TableShape, { schema, table }: ChangedTable): boolean {
-  const same = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();
-  return same(shape.schema, schema) && (table === undefined || same(shape.table, table));
 }

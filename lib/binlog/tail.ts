@@ -9,7 +9,8 @@ import {
   SourceStalledError,
   SourceUnavailableError,
 } from '../errors/source.errors';
-import type { TableName, TableShape } from '../change/stream';
+import type { TableShape } from '../change/stream';
+import type { TableName } from '../change/table-name';
 import { Gate } from '../support/gate';
 import { lookAtSource, preflight } from '../preflight/preflight';
 import { sleep, untilAborted, withDeadline } from '../support/abort';

@@ -1,8 +1,8 @@
+import type { TableScope } from '../change/table-name';
 import type { Cascade } from '../change/stream';
 import { flushPatternsOf } from '../keys/flush-patterns';
 import type { TableRules } from '../keys/table-rules';
 import { CascadeGraph } from './cascade-graph';
-import type { ChangedTable } from './ddl';
 
 /** Which tables of a source matter. */
 export class Watchlist {
@@ -30,12 +30,12 @@ export class Watchlist {
   }
 
   /** What of this table or database is watched, by whatever rule. */
-  watchedIn(changed: ChangedTable): readonly ChangedTable[] {
+  watchedIn(changed: TableScope): readonly TableScope[] {
     return flushPatternsOf(this.rules, changed).length > 0 ? [changed] : [];
   }
 
   /** The same, with what foreign keys reach from there. */
-  reachedFrom(changed: ChangedTable): readonly ChangedTable[] {
+  reachedFrom(changed: TableScope): readonly TableScope[] {
     return [...this.watchedIn(changed), ...this.cascades.reachedFrom(changed)];
   }
 }

@@ -4,6 +4,7 @@ import { CACHEFLOW_NAME } from '../support/injection-tokens';
 import { ErrorReporter } from '../errors/error-reporter';
 import type { ConfigurationFault } from '../errors/configuration.error';
 import { TableKeys } from '../keys/table-keys';
+import { methodsOf, providedBy } from '../support/provided-methods';
 import type { CachedMetadata } from './cached-options';
 import { columnsBy } from './cached-options';
 import { cachedResponseOf } from './cached-response.decorator';
@@ -42,21 +43,9 @@ export class CachedExplorer {
   explore(sources: readonly string[]): () => ConfigurationFault[] {
     const found: Decorated[] = [];
     const place = runnerProperty(this.source);
-    // The same instance may be provided more than once.
-    const seen = new Set<object>();
-    for (const wrapper of [...this.discovery.getProviders(), ...this.discovery.getControllers()]) {
-      const instance = wrapper.instance as Record<symbol, unknown> | null;
-      const prototype =
-        typeof instance === 'object' && instance !== null
-          ? (Object.getPrototypeOf(instance) as Record<string, unknown> | null)
-          : (wrapper.metatype?.prototype as Record<string, unknown> | undefined);
-      if (wrapper.isAlias || !prototype || (instance && seen.has(instance))) continue;
-      if (instance) seen.add(instance);
-      if (instance && place in prototype) instance[place] ??= this.runner;
-      for (const method of this.scanner.getAllMethodNames(prototype)) {
-        const target = prototype[method];
-        if (typeof target !== 'function') continue;
-        const name = `${prototype.constructor.name}.${method}`;
+    for (const { instance, prototype } of providedBy(this.discovery)) {
+      if (instance && place in prototype) (instance as Record<symbol, unknown>)[place] ??= this.runner;
+      for (const { name, target } of methodsOf(this.scanner, prototype)) {
         const cached = cachedMetadataOf(target);
         if (cached) found.push({ subject: `@Cached on ${name}`, metadata: cached });
         const response = cachedResponseOf(target);

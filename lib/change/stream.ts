@@ -1,11 +1,7 @@
 import type { BinlogPosition, ChangePosition, PreparedTransaction } from './position';
 import type { GtidTracker } from './gtid-tracker';
 import type { ChangeAction, Row } from './change-event';
-
-export interface TableName {
-  readonly schema: string;
-  readonly table: string;
-}
+import type { TableName, TableScope } from './table-name';
 
 /** What a foreign key to a table makes of changes there, where the binlog does not tell. */
 export interface Cascade {
@@ -56,7 +52,7 @@ export interface RowChange {
 export interface TableFlush {
   readonly kind: 'flush';
   /** Undefined: any watched table may have changed; with no `table` in it, any of that database. */
-  readonly table: { readonly schema: string; readonly table: string | undefined } | undefined;
+  readonly table: TableScope | undefined;
   readonly position: { readonly file: string; readonly offset: number };
   /** The table may have other columns now. */
   readonly redefined?: boolean;
@@ -66,7 +62,7 @@ export type StreamItem = RowChange | TableFlush;
 
 /** The first change of a row within its transaction: whether it can be read tells whether the transaction can. */
 export interface WitnessRow {
-  readonly table: { readonly schema: string; readonly table: string };
+  readonly table: TableName;
   readonly action: ChangeAction;
   /** The primary key that finds the row: as it was before, for an insert as it is now. As SQL conditions. */
   readonly where: readonly string[];

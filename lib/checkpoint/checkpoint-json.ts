@@ -1,5 +1,5 @@
 import type { PreparedTransaction } from '../change/position';
-import type { TableName } from '../change/stream';
+import type { TableName } from '../change/table-name';
 import type { Checkpoint } from '../options/checkpoint.store';
 
 /** Reads a stored checkpoint. Throws when it is none: going on from a guess could skip changes. */

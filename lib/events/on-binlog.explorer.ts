@@ -1,6 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
-import type { InstanceWrapper } from '@nestjs/core/injector/instance-wrapper';
 import { CACHEFLOW_NAME } from '../support/injection-tokens';
 import type { ConfigurationFault } from '../errors/configuration.error';
 import { ErrorReporter } from '../errors/error-reporter';
@@ -8,6 +7,7 @@ import type { ChangeAction, ChangeEvent } from '../change/change-event';
 import type { OnBinlogMetadata } from './on-binlog.decorator';
 import { onBinlogMetadataOf } from './on-binlog.decorator';
 import { TablePattern } from '../keys/table-pattern';
+import { methodsOf, providedBy } from '../support/provided-methods';
 
 /** A decorated method, bound to its instance. */
 export interface BinlogHandler {
@@ -34,19 +34,8 @@ export class OnBinlogExplorer {
   explore(sources: readonly string[]): { handlers: BinlogHandler[]; faults: ConfigurationFault[] } {
     const handlers: BinlogHandler[] = [];
     const faults: ConfigurationFault[] = [];
-    const wrappers = [...this.discovery.getProviders(), ...this.discovery.getControllers()];
-    // The same instance may be provided more than once, by an alias or a factory that passes it on.
-    const seen = new Set<object>();
-    for (const wrapper of wrappers.filter((each) => !each.isAlias)) {
-      const prototype = prototypeOf(wrapper);
-      const instance = wrapper.instance as Instance | null;
-      if (!prototype || (instance && seen.has(instance))) continue;
-      if (instance) seen.add(instance);
-      for (const method of this.scanner.getAllMethodNames(prototype)) {
-        const target = (prototype as Record<string, unknown>)[method];
-        if (typeof target !== 'function') continue;
-        // Not the wrapper's name, which is the provider's token and may be a symbol.
-        const name = `${prototype.constructor.name}.${method}`;
+    for (const { wrapper, instance, prototype } of providedBy(this.discovery)) {
+      for (const { name, method, target } of methodsOf(this.scanner, prototype)) {
         const decorations = onBinlogMetadataOf(target);
         faults.push(...decorations.flatMap((each) => decorationFaults(each, name, sources)));
         const metadata = decorations.filter((each) => each.source === this.source);
@@ -58,8 +47,12 @@ export class OnBinlogExplorer {
           );
           continue;
         }
-        const handle = (event: ChangeEvent): unknown => instance?.[method]?.(event);
-        for (const each of metadata) addHandler(each, name, handle, handlers, faults);
+        const handle = (event: ChangeEvent): unknown => (instance as Instance | null)?.[method]?.(event);
+        for (const { patterns, actions } of metadata) {
+          const read = readPatterns(patterns, name);
+          if ('fault' in read) faults.push(read.fault);
+          else handlers.push({ name, patterns: read.patterns, actions: actions && new Set(actions), handle });
+        }
       }
     }
     return { handlers, faults };
@@ -87,34 +80,14 @@ function decorationFaults(
   return [...faults, { subject, problem, fix: `Set \`source\` to one of ${sources.join(', ')}` }];
 }
 
-function addHandler(
-  metadata: OnBinlogMetadata,
+function readPatterns(
+  sources: readonly string[],
   name: string,
-  handle: (event: ChangeEvent) => unknown,
-  handlers: BinlogHandler[],
-  faults: ConfigurationFault[],
-): void {
+): { readonly patterns: TablePattern[] } | { readonly fault: ConfigurationFault } {
   try {
-    const patterns = metadata.patterns.map((source) => new TablePattern(source));
-    const actions = metadata.actions && new Set(metadata.actions);
-    handlers.push({ name, patterns, actions, handle });
+    return { patterns: sources.map((source) => new TablePattern(source)) };
   } catch (error) {
-    faults.push({
-      subject: `@OnBinlog on ${name}`,
-      problem: (error as SyntaxError).message,
-      fix: "Name the table as 'db.table', e.g. @OnBinlog('user.users')",
-    });
+    const fix = "Name the table as 'db.table', e.g. @OnBinlog('user.users')";
+    return { fault: { subject: `@OnBinlog on ${name}`, problem: (error as SyntaxError).message, fix } };
   }
-}
-
-/** Instances with a null prototype and values that are no objects have no methods to look at. */
-function prototypeOf(wrapper: InstanceWrapper): object | undefined {
-  const instance: unknown = wrapper.instance;
-  if (typeof instance === 'object' && instance !== null) {
-    return (Object.getPrototypeOf(instance) as object | null) ?? undefined;
-  }
-  // Request-scoped providers have no instance yet, but a class.
-  return typeof wrapper.metatype === 'function'
-    ? (wrapper.metatype.prototype as object | undefined)
-    : undefined;
 }

@@ -1,6 +1,5 @@
-import type { TableFlush } from '../change/stream';
-import type { TableName } from '../change/table-name';
-import { isSameButForCase } from '../change/table-name';
+import type { TableName, TableScope } from '../change/table-name';
+import { isInScope, isSameButForCase } from '../change/table-name';
 import { toRegExp } from './patterns';
 import { stalePatterns } from './row-keys';
 import type { TableRule, TableRules } from './table-rules';
@@ -10,7 +9,7 @@ import { isExact } from './table-rules';
  * Redis patterns that all keys match which a flush has to remove; none for a table that nobody watches. Names in
  * statements may be written in another case than the server's (lower_case_table_names), and count for all of them.
  */
-export function flushPatternsOf(rules: TableRules, target: TableFlush['table']): RulePattern[] {
+export function flushPatternsOf(rules: TableRules, target: TableScope | undefined): RulePattern[] {
   if (!target) return rules.all.flatMap((rule) => patternsOf(rule, { schema: rule.db, table: rule.table }));
   return target.table === undefined
     ? databasePatterns(rules, target.schema)
@@ -30,11 +29,9 @@ function patternsOf(rule: TableRule, name: TableName): RulePattern[] {
 function tablePatterns(rules: TableRules, name: TableName): RulePattern[] {
   const lower = { schema: name.schema.toLowerCase(), table: name.table.toLowerCase() };
   const named = rules.all
-    .filter(
-      (rule) =>
-        isExact(rule) && isSameButForCase(rule.db, name.schema) && isSameButForCase(rule.table, name.table),
-    )
-    .map((rule) => ({ schema: rule.db, table: rule.table }));
+    .filter(isExact)
+    .map((rule) => ({ schema: rule.db, table: rule.table }))
+    .filter((each) => isInScope(each, name));
   return [name, lower, ...named].flatMap((each) => {
     const rule = rules.find(each.schema, each.table);
     return rule ? patternsOf(rule, each) : [];

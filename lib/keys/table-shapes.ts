@@ -1,6 +1,6 @@
-import type { TableFlush, TableShape } from '../change/stream';
-import type { TableName } from '../change/table-name';
-import { isSameButForCase, nameOf } from '../change/table-name';
+import type { TableShape } from '../change/stream';
+import type { TableName, TableScope } from '../change/table-name';
+import { isInScope, nameOf } from '../change/table-name';
 import { needsShape } from './row-keys';
 import type { TableRules } from './table-rules';
 
@@ -51,11 +51,8 @@ export class TableShapes {
    * A table, all of a database, or with undefined any table may look another way now. Resolves when that is known, or
    * nothing is: never rejects.
    */
-  async refresh(redefined: TableFlush['table']): Promise<void> {
-    const isMeant = ({ schema, table }: TableName): boolean =>
-      redefined === undefined ||
-      (isSameButForCase(schema, redefined.schema) &&
-        (redefined.table === undefined || isSameButForCase(table, redefined.table)));
+  async refresh(redefined: TableScope | undefined): Promise<void> {
+    const isMeant = (table: TableName): boolean => redefined === undefined || isInScope(table, redefined);
     for (const [name, { table }] of this.asked) if (isMeant(table)) this.asked.delete(name);
     await Promise.all(
       [...this.known.values()].filter(isMeant).map(async (shape) => {

@@ -1,4 +1,5 @@
-import type { TableName, TableShape } from '../change/stream';
+import type { TableShape } from '../change/stream';
+import type { TableName } from '../change/table-name';
 import type { ControlConnection } from './control-connection';
 import type { ColumnDefinition } from '../decode/column';
 import { isJsonCheck } from '../decode/column';

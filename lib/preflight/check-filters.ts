@@ -1,3 +1,4 @@
+import { isSameButForCase } from '../change/table-name';
 import type { ControlConnection, ServerInfo } from '../mysql/control-connection';
 import type { TableRule, TableRules } from '../keys/table-rules';
 import { toRegExp } from '../keys/patterns';
@@ -54,7 +55,7 @@ function databasesOf(rule: TableRule, databases: readonly string[], anyCase: boo
     const pattern = toRegExp(rule.db);
     return databases.filter((db) => pattern.test(db) && !SYSTEM_DATABASES.includes(db));
   }
-  const isSame = (db: string): boolean => db.toLowerCase() === rule.db.toLowerCase();
+  const isSame = (db: string): boolean => isSameButForCase(db, rule.db);
   return [databases.includes(rule.db) || !anyCase ? rule.db : (databases.find(isSame) ?? rule.db)];
 }
 

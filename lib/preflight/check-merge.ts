@@ -1,15 +1,15 @@
 import type { ControlConnection } from '../mysql/control-connection';
-import { quoteTable } from '../mysql/sql-text';
+import { quoteTable, unquoteName } from '../mysql/sql-text';
 import { messageOf } from '../errors/cacheflow.error';
-import type { TableName } from '../change/stream';
+import type { TableName } from '../change/table-name';
 import type { TableRule, TableRules } from '../keys/table-rules';
 import { isExact } from '../keys/table-rules';
 import type { ExistingTable } from '../mysql/existing-tables';
 import { isDenied } from '../mysql/grants';
-import { dotted, nameList } from './name-list';
+import { nameOf } from '../change/table-name';
+import { nameList } from './name-list';
 import type { PreflightResult } from './preflight-result';
 import { isAnswer } from './server-answers';
-import { unquote } from './view-definition';
 
 /**
  * A MERGE table shows the rows of its children, and each of them can be written to: what is changed by one name is
@@ -29,7 +29,7 @@ export async function checkMerge(
     } catch (error) {
       if (!isAnswer(error) && !isDenied(error)) throw error;
       result.warnings.push(
-        `${dotted(merge)} is a MERGE table whose children cannot be told (${messageOf(error)}): changes that are made ` +
+        `${nameOf(merge)} is a MERGE table whose children cannot be told (${messageOf(error)}): changes that are made ` +
           `through it do not remove the keys of its children`,
       );
       children = [];
@@ -38,8 +38,8 @@ export async function checkMerge(
     const watched = children.filter(({ schema, table }) => rules.find(schema, table));
     if (watched.length > 0) {
       result.warnings.push(
-        `${dotted(merge)} is a MERGE table of ${nameList(children.map(dotted))}: what is changed through it is in the ` +
-          `binlog under its own name, and the keys of ${nameList(watched.map(dotted))} stay. Change the rows by the ` +
+        `${nameOf(merge)} is a MERGE table of ${nameList(children.map(nameOf))}: what is changed through it is in the ` +
+          `binlog under its own name, and the keys of ${nameList(watched.map(nameOf))} stay. Change the rows by the ` +
           `names of these tables`,
       );
     }
@@ -52,8 +52,8 @@ function checkWatched(
   children: readonly TableName[],
   { faults, warnings }: PreflightResult,
 ): void {
-  const subject = `tables[${rule.index}] (${dotted(merge)})`;
-  const names = children.map(dotted);
+  const subject = `tables[${rule.index}] (${nameOf(merge)})`;
+  const names = children.map(nameOf);
   const problem =
     'it is a MERGE table, and what is changed through its children is in the binlog under their names only' +
     (names.length > 0 ? `: ${nameList(names)}` : '');
@@ -77,7 +77,7 @@ async function childrenOf(control: ControlConnection, merge: TableName): Promise
   const union = [...String(row?.['Create Table']).matchAll(UNION)].find(([, list]) => list !== undefined);
   return [...(union?.[1] ?? '').matchAll(CHILD)].map(([, schema, table = '']) => ({
     // Those of the same database stand without it.
-    schema: schema === undefined ? merge.schema : unquote(schema),
-    table: unquote(table),
+    schema: schema === undefined ? merge.schema : unquoteName(schema),
+    table: unquoteName(table),
   }));
 }

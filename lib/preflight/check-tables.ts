@@ -11,6 +11,8 @@ import { MAX_TABLES_CHECKED } from '../keys/table-shapes';
 import type { TableRule } from '../keys/table-rules';
 import { toRegExp } from '../keys/patterns';
 import { isExact } from '../keys/table-rules';
+import type { TableName } from '../change/table-name';
+import { isInScope, nameOf } from '../change/table-name';
 import { nearMisses } from '../support/near-misses';
 import { namesTable } from './check-views';
 import { currentUser, isDenied } from '../mysql/grants';
@@ -68,10 +70,7 @@ async function checkNamedTable(
   } catch (error) {
     const code = sqlErrorCode(error);
     if (code === 'ER_NO_SUCH_TABLE' || code === 'ER_BAD_DB_ERROR') {
-      const near = nearMisses(
-        `${rule.db}.${rule.table}`,
-        existing.map((each) => `${each.schema}.${each.table}`),
-      );
+      const near = nearMisses(`${rule.db}.${rule.table}`, existing.map(nameOf));
       result.warnings.push(
         `tables[${rule.index}]: ${rule.db}.${rule.table} does not exist${near.length > 0 ? ` (there is ${near.join(', ')})` : ''}; ` +
           'it is watched from the moment it is created',
@@ -92,12 +91,11 @@ async function checkNamedTable(
       `tables[${rule.index}] (${rule.db}.${rule.table}) cannot be read (${error.message})`,
     );
   }
-  const real =
-    existing.find((each) => isSame(each, name)) ?? existing.find((each) => isSameButForCase(each, name));
+  const real = existing.find((each) => isSame(each, name)) ?? existing.find((each) => isInScope(each, name));
   if (real && !isSame(real, name)) {
     result.faults.push({
       subject: `tables[${rule.index}]`,
-      problem: `the server writes ${real.schema}.${real.table} into its binlog, so that ${name.schema}.${name.table} is never seen there`,
+      problem: `the server writes ${nameOf(real)} into its binlog, so that ${nameOf(name)} is never seen there`,
       fix: `Set db: '${real.schema}', table: '${real.table}'`,
     });
     return;
@@ -110,11 +108,6 @@ function isSame(a: TableName, b: TableName): boolean {
   return a.schema === b.schema && a.table === b.table;
 }
 
-/** With lower_case_table_names the server takes any case in statements. */
-function isSameButForCase(a: TableName, b: TableName): boolean {
-  return a.schema.toLowerCase() === b.schema.toLowerCase() && a.table.toLowerCase() === b.table.toLowerCase();
-}
-
 /** An old row goes into the binlog as an insert there, and a delete as an update: a written value could be either. */
 function checkVersioning(
   rule: TableRule | undefined,
@@ -123,7 +116,7 @@ function checkVersioning(
 ): void {
   if (!table.versioned || rule?.strategy !== CacheStrategy.WriteThrough) return;
   faults.push({
-    subject: `tables[${rule.index}] (${table.schema}.${table.table})`,
+    subject: `tables[${rule.index}] (${nameOf(table)})`,
     problem: 'write-through cannot tell the history rows of a system-versioned table from its current ones',
     fix: "Use strategy: 'cache-aside' for it",
   });
@@ -137,7 +130,7 @@ async function checkKeys(
   rowImage: string,
   { faults, warnings, shapes }: PreflightResult,
 ): Promise<void> {
-  const subject = `tables[${rule.index}] (${name.schema}.${name.table})`;
+  const subject = `tables[${rule.index}] (${nameOf(name)})`;
   const shape = shapeOf(name, definition);
   const { columns } = shape;
   let keyColumns: readonly string[] | undefined;
@@ -209,9 +202,4 @@ function keyFix(rule: TableRule, columns: readonly string[]): string {
   if (near.length > 0) return `Did you mean ${near.map((column) => `\`${column}\``).join(', ')}?`;
   const where = isExact(rule) ? '' : ' in an entry of its own for this table';
   return `Set \`keyFields\` or \`key\`${where} to columns that tell the rows apart, or add a primary key`;
-}
-
-interface TableName {
-  readonly schema: string;
-  readonly table: string;
 }

@@ -1,10 +1,11 @@
 import type { ControlConnection } from '../mysql/control-connection';
 import { quoteTable } from '../mysql/sql-text';
 import type { ConfigurationFault } from '../errors/configuration.error';
-import type { TableName } from '../change/stream';
+import type { TableName } from '../change/table-name';
 import type { TableRule } from '../keys/table-rules';
 import { currentUser } from '../mysql/grants';
-import { dotted, nameList } from './name-list';
+import { nameOf } from '../change/table-name';
+import { nameList } from './name-list';
 import type { PreflightResult } from './preflight-result';
 import { sourcesOf } from './view-definition';
 
@@ -54,7 +55,7 @@ async function viewFault(
     const grants = closed.map((each) => `GRANT SHOW VIEW ON ${quoteTable(each)} TO ${user}`);
     fixes.push(
       `${fixes.length > 0 ? 'More' : 'Watch the tables that it reads from: they'} cannot be told, because the user may ` +
-        `not see the definition of ${nameList(closed.map(dotted))}. ${grants.join('; ')}`,
+        `not see the definition of ${nameList(closed.map(nameOf))}. ${grants.join('; ')}`,
     );
   }
   return {

@@ -1,5 +1,5 @@
-import { quoteTable } from '../mysql/sql-text';
-import type { TableName } from '../change/stream';
+import { quoteTable, unquoteName } from '../mysql/sql-text';
+import type { TableName } from '../change/table-name';
 
 const NAME = '`(?:[^`]|``)+`';
 /** Texts, and names before them: these may hold a quote. */
@@ -18,13 +18,8 @@ export function sourcesOf(definition: string): TableName[] {
     .replace(FUNCTIONS, '$1');
   const sources = new Map<string, TableName>();
   for (const [, schema = '', table = ''] of text.matchAll(SOURCE)) {
-    const source = { schema: unquote(schema), table: unquote(table) };
+    const source = { schema: unquoteName(schema), table: unquoteName(table) };
     sources.set(quoteTable(source), source);
   }
   return [...sources.values()];
-}
-
-/** The name that stands quoted in what a server writes. */
-export function unquote(quoted: string): string {
-  return quoted.slice(1, -1).replaceAll('``', '`');
 }

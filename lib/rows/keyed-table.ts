@@ -1,7 +1,8 @@
 import type { ControlConnection } from '../mysql/control-connection';
 import type { ColumnDefinition } from '../decode/column';
 import { loadTableDefinition } from '../mysql/table-definition';
-import type { TableName, TableShape } from '../change/stream';
+import type { TableShape } from '../change/stream';
+import type { TableName } from '../change/table-name';
 import type { RowKeys } from '../keys/row-keys';
 import { bindKeys } from '../keys/row-keys';
 import type { TableRule } from '../keys/table-rules';

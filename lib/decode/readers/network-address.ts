@@ -15,13 +15,13 @@ export const uuidFinish: Finish = (buf, start, end) => {
 
 export const inet4Finish: Finish = (buf, start, end) => pad4(buf, start, end).join('.');
 
-/** Eight groups, the longest run of zeros left out, and the last two groups dotted after ::ffff or after six zeros. */
+/** Eight groups, the longest run of zeros left out, and the last two groups nameOf after ::ffff or after six zeros. */
 export const inet6Finish: Finish = (buf, start, end) => {
   const address = pad16(buf, start, end);
   const groups = Array.from({ length: 8 }, (_, i) => address.readUInt16BE(i * 2));
   const gap = longestZeroRun(groups);
-  const dotted = gap.start === 0 && (gap.length === 6 || (gap.length === 5 && groups[5] === 0xffff));
-  if (dotted) {
+  const nameOf = gap.start === 0 && (gap.length === 6 || (gap.length === 5 && groups[5] === 0xffff));
+  if (nameOf) {
     return `::${gap.length === 5 ? 'ffff:' : ''}${address.subarray(12).join('.')}`;
   }
   if (gap.length === 0) return groupText(groups);
