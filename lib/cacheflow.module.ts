@@ -3,6 +3,9 @@ import { Module } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
 import { Auditor } from './audit/auditor';
 import { BinlogService } from './engine/binlog.service';
+import { EngineBuilder } from './engine/engine.builder';
+import { StartCheck } from './engine/start-check';
+import { StatusReader } from './engine/status.reader';
 import { CacheReader } from './cache/cache-reader';
 import { CachedRunner, cachedRunnerToken } from './cache/cached-runner';
 import { CachedExplorer } from './cache/cached.explorer';
@@ -96,6 +99,9 @@ function assemble(definition: DynamicModule, extras: CacheflowExtras | undefined
       { provide: cachedRunnerToken(name), useExisting: CachedRunner },
       CachedExplorer,
       Auditor,
+      EngineBuilder,
+      StartCheck,
+      StatusReader,
       BinlogService,
       service(token),
     ],

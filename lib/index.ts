@@ -1,8 +1,9 @@
 export type { AuditHorizon, AuditStatus } from './audit/audit-status';
 export { BinlogService } from './engine/binlog.service';
 export type { BinlogPosition, ChangePosition } from './change/position';
+export type { Lag } from './binlog/lag';
 export type { TailState } from './binlog/tail-state';
-export type { CacheflowCounters, CacheflowStatus, Lag } from './engine/cacheflow-status';
+export type { CacheflowCounters, CacheflowStatus } from './engine/cacheflow-status';
 export type { CachedRequest } from './cache/cached-response.decorator';
 export { CachedResponse } from './cache/cached-response.decorator';
 export { Cached } from './cache/cached.decorator';

@@ -27,42 +27,45 @@ export async function logsCascades(control: ControlConnection, server: ServerInf
   return variables.get('innodb_native_foreign_keys') === 'OFF';
 }
 
+/** What it takes to know what foreign keys do. */
+export interface CascadesContext {
+  readonly control: ControlConnection;
+  readonly rules: TableRules;
+  readonly mode: 'flush' | 'warn';
+  readonly watchlist: Watchlist;
+  readonly errors: Pick<ErrorReporter, 'info' | 'warn'>;
+  /**
+   * All that were seen since the start: one that was dropped meanwhile counts on, because the stream may not have
+   * come to that yet.
+   */
+  readonly seen: Map<string, ForeignKey>;
+}
+
 /** Reads the foreign keys that lead into watched tables, and has the watchlist know them. */
 export class Cascades {
-  constructor(
-    private readonly control: ControlConnection,
-    private readonly rules: TableRules,
-    private readonly mode: 'flush' | 'warn',
-    private readonly watchlist: Watchlist,
-    private readonly errors: Pick<ErrorReporter, 'info' | 'warn'>,
-    /**
-     * All that were seen since the start: one that was dropped meanwhile counts on, because the stream may not have
-     * come to that yet.
-     */
-    private readonly seen: Map<string, ForeignKey>,
-  ) {}
+  constructor(private readonly context: CascadesContext) {}
 
   /** Reads them anew. Rejects when the source does not answer. */
   async load(): Promise<void> {
     const added: ForeignKey[] = [];
     for (const key of await this.readKeys()) {
-      if (!this.seen.has(idOf(key))) added.push(key);
-      this.seen.set(idOf(key), key);
+      if (!this.context.seen.has(idOf(key))) added.push(key);
+      this.context.seen.set(idOf(key), key);
     }
     const isWatched = (schema: string, table: string): boolean =>
-      this.rules.find(schema, table) !== undefined;
-    const graph = new CascadeGraph([...this.seen.values()], isWatched);
-    if (this.mode === 'flush') this.watchlist.use(graph);
+      this.context.rules.find(schema, table) !== undefined;
+    const graph = new CascadeGraph([...this.context.seen.values()], isWatched);
+    if (this.context.mode === 'flush') this.context.watchlist.use(graph);
     const leading = added.filter((key) => graph.leadsSomewhere(key));
     if (leading.length === 0) return;
     const names = leading.map(describe).join(', ');
-    if (this.mode === 'flush') {
-      this.errors.info(
+    if (this.context.mode === 'flush') {
+      this.context.errors.info(
         `The source does not log what foreign keys change; a change of their parents removes all keys of the tables behind them: ${names}`,
       );
       await this.checkParents(leading);
     } else {
-      this.errors.warn(
+      this.context.errors.warn(
         `The source does not log what foreign keys change, so that keys become stale by ${names}. ` +
           "Set cascades: 'flush', or have the application change the rows of the children itself",
       );
@@ -71,8 +74,8 @@ export class Cascades {
 
   /** Only the databases from which a watched table can be reached. */
   private async readKeys(): Promise<ForeignKey[]> {
-    const patterns = this.rules.all.map((rule) => toRegExp(rule.db));
-    const rows = await this.control.query('SELECT SCHEMA_NAME AS s FROM INFORMATION_SCHEMA.SCHEMATA');
+    const patterns = this.context.rules.all.map((rule) => toRegExp(rule.db));
+    const rows = await this.context.control.query('SELECT SCHEMA_NAME AS s FROM INFORMATION_SCHEMA.SCHEMATA');
     const existing = rows.map((row) => String(row['s']));
     const schemas = new Set(existing.filter((schema) => patterns.some((pattern) => pattern.test(schema))));
     const keys: ForeignKey[] = [];
@@ -87,9 +90,9 @@ export class Cascades {
   }
 
   private async readKeysOf(schema: string): Promise<ForeignKey[]> {
-    const columns = await this.control.query(KEYS, [schema]);
+    const columns = await this.context.control.query(KEYS, [schema]);
     if (columns.length === 0) return [];
-    const rules = await this.control.query(RULES, [schema]);
+    const rules = await this.context.control.query(RULES, [schema]);
     const found = new Map<string, ForeignKey & { columns: string[]; referenced: string[] }>();
     for (const row of columns) {
       const [name, table] = [String(row['name']), String(row['t'])];
@@ -116,12 +119,12 @@ export class Cascades {
     const parents = new Set(keys.map(({ parent }) => quoteTable(parent)));
     for (const parent of parents) {
       try {
-        await this.control.query(`SELECT 1 FROM ${parent} LIMIT 0`);
+        await this.context.control.query(`SELECT 1 FROM ${parent} LIMIT 0`);
       } catch (error) {
         if (!isDenied(error)) continue;
-        this.errors.warn(
+        this.context.errors.warn(
           `The user may not read ${parent}, which a foreign key of a watched table refers to, so that more keys are ` +
-            `removed than needed, and foreign keys behind it are not seen: GRANT SELECT ON ${parent} TO ${await currentUser(this.control)}`,
+            `removed than needed, and foreign keys behind it are not seen: GRANT SELECT ON ${parent} TO ${await currentUser(this.context.control)}`,
         );
       }
     }

@@ -16,6 +16,7 @@ import type { BinlogPosition, PreparedTransaction } from '../change/position';
 import type { Start } from './start-position';
 import { findStart } from './start-position';
 import { createGtidTracker } from '../mysql/zongji';
+import type { TailCache } from './tail-cache';
 
 /** What it takes to find out where to go on. */
 export interface ResumeContext {
@@ -33,20 +34,10 @@ export interface ResumeContext {
   abandon(): void;
 }
 
-/** What a tail asks of the cache that it feeds. Each call waits while Redis is away. */
-export interface TailCache {
-  /** The epoch of the server's changes from now on; see `claimEpoch`. */
-  beginEpoch(
-    identity: string,
-    ended: number,
-    signal: AbortSignal,
-  ): Promise<{ readonly isFirst: boolean; readonly number: number }>;
-  /** Takes the cache as it is now for what was written to it. */
-  accept(signal: AbortSignal): Promise<void>;
-  /** Whether commands were done later than in their turn, so that reading the stream again does not repeat them. */
-  hasRetried(): boolean;
-  /** Notices when the cache lost what was written to it. */
-  verify(signal: AbortSignal): Promise<void>;
+/** Where a connection goes on. */
+export interface ResumeStart extends Start {
+  /** The XA transactions that are prepared there. */
+  readonly prepared: readonly PreparedTransaction[];
 }
 
 /** How long a transaction of the binlog may take until it can be read, where nobody can be asked. */
@@ -112,7 +103,7 @@ export class ResumePoint {
     control: ControlConnection,
     server: ServerInfo,
     bootPosition: BinlogPosition | undefined,
-  ): Promise<Start & { readonly prepared: readonly PreparedTransaction[] }> {
+  ): Promise<ResumeStart> {
     const { config, position, queue, cache } = this.context;
     const before = position.value;
     const isOther = before?.serverUuid !== undefined && before.serverUuid !== server.identity;

@@ -38,6 +38,18 @@ interface Entry {
 /** Which columns of a table are worth decoding now; undefined stands for all. The same set comes as the same object. */
 export type Projection = (table: TableShape) => ReadonlySet<string> | undefined;
 
+/** What a catalog works with. */
+export interface CatalogContext {
+  readonly control: ControlConnection;
+  readonly server: ServerInfo;
+  readonly watchlist: Watchlist;
+  /** How values are read. */
+  readonly values: ValueOptions;
+  readonly projection: Projection;
+  /** Undefined where the source logs what foreign keys change. */
+  readonly cascades: Cascades | undefined;
+}
+
 /** Table ids are never reused while a server runs, so that old ones have to be dropped at some time. */
 const MAX_ENTRIES = 5_000;
 const NO_COLUMNS: ReadonlySet<string> = new Set();
@@ -58,20 +70,13 @@ export class TableCatalog {
   /** Foreign keys may have changed since they were read. */
   private cascadesOutdated = false;
 
-  constructor(
-    private readonly control: ControlConnection,
-    private readonly server: ServerInfo,
-    private readonly watchlist: Watchlist,
-    private readonly values: ValueOptions,
-    private readonly projection: Projection,
-    private readonly cascades: Cascades | undefined,
-  ) {}
+  constructor(private readonly context: CatalogContext) {}
 
   /** Asks beforehand what every table needs, so that the first change is not held up by it. */
   async warmUp(): Promise<void> {
-    this.charsets = await loadCharsets(this.control);
-    this.engines = await loadEngines(this.control);
-    await this.cascades?.load();
+    this.charsets = await loadCharsets(this.context.control);
+    this.engines = await loadEngines(this.context.control);
+    await this.context.cascades?.load();
   }
 
   /** The name of a collation's character set; undefined for one that the source does not tell. */
@@ -90,7 +95,7 @@ export class TableCatalog {
       return undefined;
     }
     const map = parseTableMap(buffer, start, end);
-    if (this.cascadesOutdated || this.watchlist.isRead(map.schema, map.table)) return map;
+    if (this.cascadesOutdated || this.context.watchlist.isRead(map.schema, map.table)) return map;
     const bytes = Buffer.from(buffer.subarray(start, end));
     this.remember(tableId, { bytes, resolved: null, namesOf: undefined });
     return undefined;
@@ -99,13 +104,20 @@ export class TableCatalog {
   /** Resolves a table with the help of the source. Rejects when the source does not answer. */
   async load(map: TableMap, bytes: Buffer): Promise<void> {
     if (this.cascadesOutdated) await this.reloadCascades();
-    if (!this.watchlist.isRead(map.schema, map.table)) {
+    if (!this.context.watchlist.isRead(map.schema, map.table)) {
       this.remember(map.tableId, { bytes, resolved: null, namesOf: undefined });
       return;
     }
-    const definition = await loadTableDefinition(this.control, this.server.flavor, map.schema, map.table);
+    const definition = await loadTableDefinition(
+      this.context.control,
+      this.context.server.flavor,
+      map.schema,
+      map.table,
+    );
     // Asked afterwards, so that no ALTER which the definition already shows can stand behind it.
-    const namesOf = map.hasNames ? undefined : await this.control.currentPosition(this.server);
+    const namesOf = map.hasNames
+      ? undefined
+      : await this.context.control.currentPosition(this.context.server);
     this.remember(map.tableId, { bytes, resolved: this.resolve(map, definition), namesOf });
   }
 
@@ -129,7 +141,7 @@ export class TableCatalog {
 
   /** A statement may have brought in, moved or changed a foreign key: they are read again before the next rows. */
   forgetCascades(): void {
-    this.cascadesOutdated = this.cascades !== undefined;
+    this.cascadesOutdated = this.context.cascades !== undefined;
   }
 
   /** The table of a rows event; null when nobody watches it, undefined when its map was never seen. */
@@ -143,9 +155,9 @@ export class TableCatalog {
     const base = {
       schema: map.schema,
       table: map.table,
-      cascades: this.watchlist.cascadesOf(map.schema, map.table),
+      cascades: this.context.watchlist.cascadesOf(map.schema, map.table),
       transactional: this.engines.get(definition?.engine?.toLowerCase() ?? ''),
-      parentOnly: !this.watchlist.isWatched(map.schema, map.table),
+      parentOnly: !this.context.watchlist.isWatched(map.schema, map.table),
     };
     try {
       const columns = resolveColumns(
@@ -165,9 +177,9 @@ export class TableCatalog {
       const decoders = new Map<ReadonlySet<string> | undefined, RowsDecoder>();
       const decoder = (): RowsDecoder => {
         // Nobody may see the rows of a table that nobody watches.
-        const wanted = shape.parentOnly ? NO_COLUMNS : this.projection(shape);
+        const wanted = shape.parentOnly ? NO_COLUMNS : this.context.projection(shape);
         const needed = wanted && new Set([...wanted, ...referenced]);
-        const known = decoders.get(wanted) ?? new RowsDecoder(columns, this.values, needed);
+        const known = decoders.get(wanted) ?? new RowsDecoder(columns, this.context.values, needed);
         decoders.set(wanted, known);
         return known;
       };
@@ -182,7 +194,7 @@ export class TableCatalog {
   }
 
   private async reloadCascades(): Promise<void> {
-    await this.cascades?.load();
+    await this.context.cascades?.load();
     this.cascadesOutdated = false;
     // What is known of tables is looked up again when they come by; until then it is kept for `forget`.
     for (const [tableId, entry] of this.entries) {

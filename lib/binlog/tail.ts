@@ -1,52 +1,44 @@
 import { setMaxListeners } from 'node:events';
-import { CacheflowError, messageOf } from '../errors/cacheflow.error';
-import { CacheflowConfigurationError } from '../errors/configuration.error';
-import { RedisRewoundError } from '../errors/redis.errors';
-import {
-  CacheflowStoppedError,
-  PositionLostError,
-  ServerIdClashError,
-  SourceStalledError,
-  SourceUnavailableError,
-} from '../errors/source.errors';
+import type { BinlogPosition } from '../change/position';
+import { comparePositions, formatPosition } from '../change/position';
 import type { TableShape } from '../change/stream';
 import type { TableName } from '../change/table-name';
-import { Gate } from '../support/gate';
-import { lookAtSource, preflight } from '../preflight/preflight';
+import { generateServerId } from '../config/server-id';
+import type { CacheflowError } from '../errors/cacheflow.error';
+import { CacheflowConfigurationError } from '../errors/configuration.error';
+import type { RedisRewoundError } from '../errors/redis.errors';
+import { CacheflowStoppedError, ServerIdClashError } from '../errors/source.errors';
+import type { ServerInfo } from '../mysql/control-connection';
+import { ControlConnection } from '../mysql/control-connection';
+import { BinlogResetError } from '../mysql/source-faults';
+import { loadTableDefinition, shapeOf } from '../mysql/table-definition';
+import { preflight } from '../preflight/preflight';
 import { sleep, untilAborted, withDeadline } from '../support/abort';
 import { Backoff } from '../support/backoff';
+import { Gate } from '../support/gate';
 import { BinlogSource } from './binlog.source';
 import type { ForeignKey } from './cascade-graph';
 import { Cascades, logsCascades } from './cascades';
-import type { ServerInfo } from '../mysql/control-connection';
-import { ControlConnection } from '../mysql/control-connection';
-import type { BinlogPosition } from '../change/position';
-import { comparePositions, formatPosition } from '../change/position';
-import { generateServerId } from '../config/server-id';
-import type { ResumeContext } from './resume-point';
+import type { SourceCheck } from './check-source';
+import { checkSource } from './check-source';
+import type { Lag } from './lag';
+import type { ResumeContext, ResumeStart } from './resume-point';
 import { ResumePoint } from './resume-point';
-import { RetentionWatch } from './retention-watch';
-import { BinlogResetError, OtherServerError, accessFault, classifySourceError } from '../mysql/source-faults';
+import { SourceWatch } from './source-watch';
 import { TableCatalog } from './table-catalog';
-import { loadTableDefinition, shapeOf } from '../mysql/table-definition';
+import { TailFaults, isFinal } from './tail-faults';
 import type { TailState } from './tail-state';
 import { Watchlist } from './watchlist';
-import { createGtidTracker } from '../mysql/zongji';
 
 /** What a tail works with. */
 export interface TailContext extends ResumeContext {
   /** What a watched table looks like. */
   learn(shape: TableShape): void;
-  /** How far the applied changes are behind, in milliseconds. */
-  lagMillis(): number;
   /** The columns that somebody needs of the rows read at this place; undefined stands for all. */
   projection(table: TableShape, place: { file: string; offset: number }): ReadonlySet<string> | undefined;
 }
 
-/** How often the source is asked for its position: for the lag, and to tell a quiet source from a dead one. */
-const POLL_MILLIS = 5_000;
-
-/** Keeps a replication connection going: connects, resumes, watches, reconnects, until it is stopped. */
+/** Keeps a replication connection going: connects, resumes, streams, reconnects, until it is stopped. */
 export class Tail {
   private currentState: TailState = 'idle';
   private readonly ending = new AbortController();
@@ -58,33 +50,31 @@ export class Tail {
   private server: ServerInfo | undefined;
   private source: BinlogSource | undefined;
   private running: Promise<void> | undefined;
-  private checked = false;
+  private isChecked = false;
   private readonly resumePoint: ResumePoint;
+  private readonly watch: SourceWatch;
+  private readonly faults: TailFaults;
   private breakStream: ((error: Error) => void) | undefined;
   /** Where the source was when the app started: what it commits from then on must not be missed. */
   private bootPosition: BinlogPosition | undefined;
-  /** Connections after the first one. */
-  reconnects = -1;
+  private connections = 0;
   /** Those that were seen since the start, see Cascades. */
   private readonly foreignKeys = new Map<string, ForeignKey>();
   /** Row changes that were read from connections before this one. */
   private rowsBefore = 0;
-  /** The source's own position when it was last asked. */
-  sourcePosition: BinlogPosition | undefined;
-  /** When it was first seen that the source is ahead, in milliseconds since 1970; undefined while it is not. */
-  behindSince: number | undefined;
-  /** The latest error's message while the tail is not streaming. */
-  reason: string | undefined;
-  serverId: number;
+  private currentReason: string | undefined;
+  private currentServerId: number;
 
   constructor(private readonly context: TailContext) {
     // Whoever waits for something listens to it.
     setMaxListeners(0, this.ending.signal);
-    this.serverId = context.config.serverId;
+    this.currentServerId = context.config.serverId;
     this.connected.close();
     this.resumePoint = new ResumePoint(context, this.ended, (reason) => {
-      this.reason = reason;
+      this.currentReason = reason;
     });
+    this.watch = new SourceWatch(context, this.ended);
+    this.faults = new TailFaults(context, this.resumePoint);
   }
 
   get state(): TailState {
@@ -92,8 +82,27 @@ export class Tail {
     return runs && this.userGate.isClosed ? 'paused' : this.currentState;
   }
 
+  /** The latest error's message while the tail is not streaming. */
+  get reason(): string | undefined {
+    return this.currentReason;
+  }
+
+  /** The replication server id that the source knows us by. */
+  get serverId(): number {
+    return this.currentServerId;
+  }
+
   get rowsRead(): number {
     return this.rowsBefore + (this.source?.rowsRead ?? 0);
+  }
+
+  /** Connections after the first one. */
+  get reconnects(): number {
+    return Math.max(0, this.connections - 1);
+  }
+
+  get lag(): Lag {
+    return this.watch.lag;
   }
 
   /** Aborted when the tail has ended, by failing or by being stopped. */
@@ -101,10 +110,12 @@ export class Tail {
     return this.ending.signal;
   }
 
-  /** Looks at the source once, before anything starts. Rejects with the error of a source that cannot be reached. */
-  async check(): Promise<Awaited<ReturnType<typeof lookAtSource>>> {
-    const result = await lookAtSource(this.context.config, this.ended);
-    this.checked = result.faults.length === 0;
+  /** Looks at the source once, before anything starts. A source that cannot be reached is waited for later. */
+  async check(): Promise<SourceCheck> {
+    const { config, errors } = this.context;
+    const result = await checkSource(config, errors, this.ended);
+    this.currentReason = result.unreachable;
+    this.isChecked = result.faults.length === 0 && result.unreachable === undefined;
     this.bootPosition = result.position;
     for (const shape of result.shapes) this.context.learn(shape);
     return result;
@@ -126,7 +137,7 @@ export class Tail {
 
   /** Ends the tail for good, because what it reads can no longer be applied. */
   fail(error: CacheflowError): void {
-    this.reason = error.message;
+    this.currentReason = error.message;
     this.context.errors.report(error);
     this.giveUp(error);
     this.closeConnections();
@@ -162,8 +173,27 @@ export class Tail {
     this.source?.release('user');
   }
 
+  /** Resolves when everything is applied that was committed before the call. Rejects with the signal's reason. */
+  async caughtUp(signal: AbortSignal): Promise<void> {
+    const { position } = this.context;
+    // A place of one server says nothing of another one: a target from before a failover is asked for again.
+    let stream;
+    do {
+      stream = position.stream;
+      await position.reach(await this.askPosition(signal), signal);
+    } while (stream !== position.stream);
+  }
+
+  /** What the source says of a table now; undefined where there is none. Rejects while the source is away. */
+  async describe(name: TableName): Promise<TableShape | undefined> {
+    const { control, server } = this;
+    if (!control || !server) throw new Error('There is no connection to the source');
+    const definition = await loadTableDefinition(control, server.flavor, name.schema, name.table);
+    return definition && shapeOf(name, definition);
+  }
+
   /** The position up to which the source has written, asked now; waits for a connection. */
-  async askPosition(signal: AbortSignal): Promise<BinlogPosition> {
+  private async askPosition(signal: AbortSignal): Promise<BinlogPosition> {
     for (;;) {
       await untilAborted(this.connected.pass(), signal);
       const { control } = this;
@@ -176,18 +206,10 @@ export class Tail {
           if (control === this.control) this.reconnect(new BinlogResetError());
         }
       } catch {
-        // The watchdog sees the same and replaces the connection.
+        // The watch on the source sees the same and replaces the connection.
       }
       await sleep(50, signal);
     }
-  }
-
-  /** What the source says of a table now; undefined where there is none. Rejects while the source is away. */
-  async describe(name: TableName): Promise<TableShape | undefined> {
-    const { control, server } = this;
-    if (!control || !server) throw new Error('There is no connection to the source');
-    const definition = await loadTableDefinition(control, server.flavor, name.schema, name.table);
-    return definition && shapeOf(name, definition);
   }
 
   private async run(): Promise<void> {
@@ -198,9 +220,11 @@ export class Tail {
         await this.stream(backoff);
       } catch (error) {
         if (this.ended.aborted) return;
-        const report = this.judge(error);
+        const { serverId, isChecked } = this;
+        const report = this.faults.read(error, { serverId, isChecked });
+        if (report instanceof ServerIdClashError) this.currentServerId = generateServerId();
         if (report) {
-          this.reason = report.message;
+          this.currentReason = report.message;
           this.context.errors.report(report);
           if (isFinal(report)) {
             this.giveUp(report);
@@ -217,7 +241,7 @@ export class Tail {
 
   /** One connection, from its start to its break; rejects with what broke it. */
   private async stream(backoff: Backoff): Promise<never> {
-    const { config, errors, queue } = this.context;
+    const { config, errors } = this.context;
     const control = await ControlConnection.open(config.mysql, this.ended);
     this.control = control;
     const server = await control.serverInfo();
@@ -230,19 +254,56 @@ export class Tail {
     // Not unhandled when something else fails before it is awaited.
     broken.catch(() => undefined);
     const start = await this.resumePoint.find(control, server, this.bootPosition);
+    const source = await this.createSource(control, server, start, () => backoff.reset());
+    this.ended.throwIfAborted();
+    this.source = source;
+    if (this.userGate.isClosed) source.hold('user');
+    const open = {
+      serverId: this.serverId,
+      start: start.session,
+      heartbeatMillis: config.watchdogMillis / 3,
+    };
+    // The watchdog only watches what streams.
+    await withDeadline(config.watchdogMillis, this.ended, (signal) =>
+      untilAborted(source.open(open), signal),
+    );
+    this.connections++;
+    this.currentReason = undefined;
+    this.currentState = 'streaming';
+    this.connected.open();
+    errors.info(
+      `Tailing ${server.flavor} ${server.version} from ${formatPosition(start.position)} as server id ${this.serverId}`,
+    );
+    return Promise.race([broken, this.watch.run({ source, control, server })]);
+  }
 
+  /** What turns the bytes of this connection into changes in the queue. */
+  private async createSource(
+    control: ControlConnection,
+    server: ServerInfo,
+    start: ResumeStart,
+    onRead: () => void,
+  ): Promise<BinlogSource> {
+    const { config, errors, queue } = this.context;
     const watchlist = new Watchlist(config.rules);
     const cascades = (await logsCascades(control, server))
       ? undefined
-      : new Cascades(control, config.rules, config.cascades, watchlist, errors, this.foreignKeys);
-    const catalog = new TableCatalog(
+      : new Cascades({
+          control,
+          rules: config.rules,
+          mode: config.cascades,
+          watchlist,
+          errors,
+          seen: this.foreignKeys,
+        });
+    const catalog = new TableCatalog({
       control,
       server,
       watchlist,
-      config.mysql,
-      (table) => this.context.projection(table, source.readUpTo),
+      values: config.mysql,
+      projection: (table) => this.context.projection(table, source.readUpTo),
       cascades,
-    );
+    });
     await catalog.warmUp();
     const source: BinlogSource = new BinlogSource({
       control,
@@ -251,7 +312,7 @@ export class Tail {
       watchlist,
       sink: {
         piece: (piece) => {
-          backoff.reset();
+          onRead();
           this.resumePoint.wasRead();
           queue.push(piece);
         },
@@ -265,113 +326,17 @@ export class Tail {
       // Nothing but a changed row tells when a transaction without a MySQL GTID can be read.
       needsWitness: (gtid) => !config.barrier && (server.flavor === 'mariadb' || gtid === undefined),
     });
-    this.ended.throwIfAborted();
-    this.source = source;
-    if (this.userGate.isClosed) source.hold('user');
-    const open = {
-      serverId: this.serverId,
-      start: start.session,
-      heartbeatMillis: config.watchdogMillis / 3,
-    };
-    // The watchdog only watches what streams.
-    await withDeadline(config.watchdogMillis, this.ended, (signal) =>
-      untilAborted(source.open(open), signal),
-    );
-    this.reconnects++;
-    this.reason = undefined;
-    this.currentState = 'streaming';
-    this.connected.open();
-    errors.info(
-      `Tailing ${server.flavor} ${server.version} from ${formatPosition(start.position)} as server id ${this.serverId}`,
-    );
-    return Promise.race([broken, this.watch(source, control)]);
-  }
-
-  /** Rejects when the source is gone although the connection does not say so. */
-  private async watch(source: BinlogSource, control: ControlConnection): Promise<never> {
-    const { config, position, cache, errors } = this.context;
-    const retention = await RetentionWatch.of(control);
-    for (;;) {
-      await sleep(Math.min(POLL_MILLIS, config.watchdogMillis), this.ended);
-      await cache.verify(this.ended);
-      const read = source.readUpTo;
-      this.sourcePosition = await control.currentPlace();
-      if (comparePositions(this.sourcePosition, read) < 0) throw new BinlogResetError();
-      if (position.value && position.value.gtidSet === undefined) await this.findGtids(source, control);
-      const warning = retention.warning(this.context.lagMillis());
-      if (warning) errors.warn(warning);
-      if (position.hasReached(this.sourcePosition)) this.behindSince = undefined;
-      else this.behindSince ??= Date.now();
-      const ahead = comparePositions(this.sourcePosition, source.readUpTo) > 0;
-      if (ahead && source.silentMillis > config.watchdogMillis) {
-        throw new SourceStalledError(
-          `The replication connection has been silent for ${source.silentMillis} ms although the source went on; it is replaced`,
-        );
-      }
-    }
-  }
-
-  /** GTIDs may have been switched on since: with them a failover is survived. */
-  private async findGtids(source: BinlogSource, control: ControlConnection): Promise<void> {
-    if (this.server?.flavor !== 'mysql') return;
-    const server = await control.serverInfo();
-    if (!server.gtid) return;
-    const { gtidSet, ...place } = await control.currentPosition(server);
-    if (gtidSet !== undefined) source.expectGtids(place, await createGtidTracker('mysql', gtidSet));
+    return source;
   }
 
   private async preflightOnce(control: ControlConnection, server: ServerInfo): Promise<void> {
-    if (this.checked) return;
+    if (this.isChecked) return;
     const { name, config, errors } = this.context;
     const { faults, warnings, shapes } = await preflight(control, server, config);
     for (const shape of shapes) this.context.learn(shape);
     if (faults.length > 0) throw new CacheflowConfigurationError(name, faults);
     for (const warning of warnings) errors.warn(warning);
-    this.checked = true;
-  }
-
-  /** Says what an error means, and prepares for the next attempt; undefined where that has something to say. */
-  private judge(error: unknown): CacheflowError | undefined {
-    if (error instanceof OtherServerError) this.resumePoint.metOtherServer();
-    // It was reported when it was found.
-    if (error instanceof RedisRewoundError) return undefined;
-    if (error instanceof CacheflowError) return error;
-    const { config, name } = this.context;
-    const server =
-      config.mysql.socketPath ?? `${config.mysql.host ?? '127.0.0.1'}:${config.mysql.port ?? 3306}`;
-    switch (classifySourceError(error)) {
-      case 'server-id': {
-        const clash = new ServerIdClashError(this.serverId, { cause: error });
-        this.serverId = generateServerId();
-        return clash;
-      }
-      case 'position-lost':
-        // The next connection sees to it.
-        if (!this.resumePoint.isFirstStart) {
-          this.resumePoint.missed(
-            error instanceof BinlogResetError ? error.message : `the source says: ${messageOf(error)}`,
-          );
-          return undefined;
-        }
-        return new PositionLostError(
-          `The source cannot begin at the start position (${messageOf(error)}): correct \`startAt\``,
-          { cause: error },
-        );
-      case 'no-gtids':
-        this.resumePoint.refused(`the source says: ${messageOf(error)}`);
-        break;
-      case 'denied':
-      case 'unreachable':
-    }
-    // Later it may be a password or a certificate that is being renewed.
-    const fault = this.checked ? undefined : accessFault(error, config.mysql);
-    if (fault) return new CacheflowConfigurationError(name, [fault]);
-    return new SourceUnavailableError(
-      `The connection to ${server} failed (${messageOf(error)}); trying again`,
-      {
-        cause: error,
-      },
-    );
+    this.isChecked = true;
   }
 
   private giveUp(error: CacheflowError): void {
@@ -387,8 +352,4 @@ export class Tail {
     this.control?.close();
     this.control = undefined;
   }
-}
-
-function isFinal(error: CacheflowError): boolean {
-  return error instanceof CacheflowConfigurationError || error instanceof PositionLostError;
 }

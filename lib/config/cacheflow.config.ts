@@ -46,6 +46,8 @@ export interface CacheflowConfig {
   readonly audit: ResolvedAuditOptions | undefined;
   readonly watchdogMillis: number;
   readonly shutdownTimeoutMillis: number;
+  /** Whether the options suffice to ask a server anything; without, there is nobody to ask. */
+  readonly usable: { readonly mysql: boolean; readonly redis: boolean };
   /** What is wrong with the options; the start fails with all of it, and with what the server adds. */
   readonly faults: readonly ConfigurationFault[];
 }
@@ -78,6 +80,7 @@ export function resolveConfig(options: CacheflowOptions): CacheflowConfig {
       {} as CacheflowOptions);
   check.names('', given, OPTION_NAMES);
   const mysql = resolveMysql(check, given.mysql);
+  const redis = resolveRedis(check, given.redis);
   const queue = resolveGroup(check, 'queue', given.queue, { maxRows: 5_000, maxBytes: 32 * 1024 * 1024 });
   const handlers = resolveGroup(check, 'handlers', given.handlers, {
     queueSize: 1_000,
@@ -94,7 +97,7 @@ export function resolveConfig(options: CacheflowOptions): CacheflowConfig {
   return {
     mysql: mysql.options,
     serverId: mysql.serverId,
-    redis: resolveRedis(check, given.redis),
+    redis: redis.source,
     rules: new TableRules(resolveTables(check, given.tables)),
     startAt: resolveStartAt(check, given.startAt),
     checkpoint: resolveCheckpoint(check, given.checkpoint),
@@ -109,6 +112,7 @@ export function resolveConfig(options: CacheflowOptions): CacheflowConfig {
     audit: resolveAudit(check, given.audit),
     watchdogMillis,
     shutdownTimeoutMillis,
+    usable: { mysql: mysql.isUsable, redis: redis.isUsable },
     faults: check.faults,
   };
 }

@@ -20,18 +20,19 @@ const MYSQL_NAMES: Record<keyof MysqlSourceOptions, true> = {
   jsonStrings: true,
 };
 
-/** The source, and the server id to read it with. */
+/** The source, whether it can be asked anything, and the server id to read it with. */
 export function resolveMysql(
   check: OptionCheck,
   given: unknown,
-): { options: MysqlSourceOptions; serverId: number } {
+): { readonly options: MysqlSourceOptions; readonly serverId: number; readonly isUsable: boolean } {
+  const faultsBefore = check.faults.length;
   if (!isObject(given)) {
     check.fault(
       'mysql',
       'it is missing',
       "Set it, e.g. { host: '127.0.0.1', port: 3306, user: 'cacheflow', password: '…' }",
     );
-    return { options: { user: '' }, serverId: 1 };
+    return { options: { user: '' }, serverId: 1, isUsable: false };
   }
   const options = given as unknown as MysqlSourceOptions;
   check.names('mysql', given, MYSQL_NAMES);
@@ -51,6 +52,7 @@ export function resolveMysql(
   if (options.timezone !== undefined && !/^(local|Z|[+-]\d\d:\d\d)$/.test(options.timezone)) {
     check.fault('mysql.timezone', 'it is no time zone', "Use 'local', 'Z' or an offset such as '+08:00'");
   }
+  const isUsable = check.faults.length === faultsBefore;
   let serverId = 1;
   try {
     serverId = chooseServerId(options.serverId);
@@ -61,5 +63,5 @@ export function resolveMysql(
       'Correct or unset the environment variable',
     );
   }
-  return { options, serverId };
+  return { options, serverId, isUsable };
 }

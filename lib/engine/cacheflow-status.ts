@@ -2,16 +2,9 @@ import type { CacheStatus } from '../cache/cache-status';
 import type { AuditStatus } from '../audit/audit-status';
 import type { FlushProgress } from '../strategy/table-flusher';
 import type { RetryCounters, RetryState } from '../retry/retry-path';
+import type { Lag } from '../binlog/lag';
 import type { TailState } from '../binlog/tail-state';
 import type { BinlogPosition } from '../change/position';
-
-/** How far the tail is behind the source. */
-export interface Lag {
-  /** Age of the oldest change that is not applied, as far as it is known, in milliseconds; 0 when caught up. */
-  readonly millis: number;
-  /** Binlog bytes that were not applied when the source was last asked; undefined before that. */
-  readonly bytes: number | undefined;
-}
 
 /** A snapshot of how the tail is doing. */
 export interface CacheflowStatus {

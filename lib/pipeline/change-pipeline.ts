@@ -9,6 +9,20 @@ import { Gate } from '../support/gate';
 import type { StreamItem, TransactionPiece } from '../change/stream';
 import type { VisibilityBarrier } from '../barrier/visibility-barrier';
 
+/** What a pipeline works with, in the order in which a batch comes by. */
+export interface PipelineContext {
+  readonly queue: ChangeQueue;
+  readonly barrier: VisibilityBarrier;
+  readonly strategy: StrategyService;
+  readonly events: EventHub;
+  readonly keeper: CheckpointKeeper;
+  readonly position: AppliedPosition;
+  /** Ends a batch in hand. */
+  readonly signal: AbortSignal;
+  /** Is shown each batch once it is applied. */
+  onApplied(items: readonly StreamItem[]): void;
+}
+
 /** Rows of a batch: enough to amortise the round trips, and few enough that the queue holds the next ones. */
 const BATCH_ROWS = 2_000;
 
@@ -21,17 +35,8 @@ export class ChangePipeline {
   /** Of the batch in hand; replaced when it is given up. */
   private attempt = new AbortController();
 
-  constructor(
-    private readonly queue: ChangeQueue,
-    private readonly barrier: VisibilityBarrier,
-    private readonly strategy: StrategyService,
-    private readonly events: EventHub,
-    private readonly keeper: CheckpointKeeper,
-    private readonly position: AppliedPosition,
-    private readonly signal: AbortSignal,
-    /** Is shown each batch once it is applied. */
-    private readonly onApplied: (items: readonly StreamItem[]) => void,
-  ) {
+  constructor(private readonly context: PipelineContext) {
+    const { signal } = context;
     signal.addEventListener('abort', () => this.attempt.abort(signal.reason), { once: true });
   }
 
@@ -39,7 +44,7 @@ export class ChangePipeline {
   async run(): Promise<void> {
     for (;;) {
       await this.gate.pass();
-      const batch = await this.queue.take(BATCH_ROWS);
+      const batch = await this.context.queue.take(BATCH_ROWS);
       if (!batch) return;
       const { signal } = this.attempt;
       try {
@@ -47,39 +52,40 @@ export class ChangePipeline {
       } catch (cause) {
         if (!(signal.reason instanceof BatchAbandoned)) throw cause;
       } finally {
-        this.queue.done(batch);
+        this.context.queue.done(batch);
       }
-      if (this.queue.isIdle) void this.keeper.save();
+      if (this.context.queue.isIdle) void this.context.keeper.save();
     }
   }
 
   /** Drops the batch in hand and all that waits, because it will be read again, or not from this source. */
   abandon(): void {
-    if (this.signal.aborted) return;
+    if (this.context.signal.aborted) return;
     const given = this.attempt;
     this.attempt = new AbortController();
     given.abort(new BatchAbandoned());
-    this.queue.clear();
-    this.barrier.forget();
+    this.context.queue.clear();
+    this.context.barrier.forget();
   }
 
   private async process(batch: readonly TransactionPiece[], signal: AbortSignal): Promise<void> {
+    const { queue, barrier, strategy, events, keeper } = this.context;
     const items: StreamItem[] = [];
     for (const piece of batch) for (const item of piece.items) items.push(item);
     // The checkpoint of the batches before goes along in the same round trip; this batch's own may only follow
     // once Redis has acknowledged all of it. Nobody waits for it: where it cannot be saved, a restart repeats
     // more, but stale keys must not stay in the cache meanwhile. It never rejects.
-    void this.keeper.save();
-    await this.barrier.pass(batch, signal);
-    this.barrier.lookAhead(this.queue.waiting, BATCH_ROWS, signal);
-    await this.strategy.apply(items, signal);
-    this.onApplied(items);
+    void keeper.save();
+    await barrier.pass(batch, signal);
+    barrier.lookAhead(queue.waiting, BATCH_ROWS, signal);
+    await strategy.apply(items, signal);
+    this.context.onApplied(items);
 
-    const handlers = await this.events.publish(items);
+    const handlers = await events.publish(items);
     signal.throwIfAborted();
     const end = this.advance(batch);
-    if (end) this.keeper.applied(end, handlers);
-    else if (handlers) this.keeper.hold(handlers);
+    if (end) keeper.applied(end, handlers);
+    else if (handlers) keeper.hold(handlers);
   }
 
   /** Stops between two batches. */
@@ -98,9 +104,9 @@ export class ChangePipeline {
     for (const piece of batch) {
       if (!piece.end) continue;
       ({ end, prepared } = piece);
-      if (piece.gtids) this.position.useGtids(piece.gtids);
-      if (piece.gtid !== undefined) this.position.addGtid(piece.gtid);
+      if (piece.gtids) this.context.position.useGtids(piece.gtids);
+      if (piece.gtid !== undefined) this.context.position.addGtid(piece.gtid);
     }
-    return end && this.position.moveTo(end, prepared);
+    return end && this.context.position.moveTo(end, prepared);
   }
 }

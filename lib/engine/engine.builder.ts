@@ -1,0 +1,128 @@
+import { setMaxListeners } from 'node:events';
+import { Inject, Injectable } from '@nestjs/common';
+import { Auditor } from '../audit/auditor';
+import { VisibilityBarrier } from '../barrier/visibility-barrier';
+import { VisibilityProbe } from '../barrier/visibility-probe';
+import { Tail } from '../binlog/tail';
+import { Freshness } from '../cache/freshness';
+import { WatermarkPublisher } from '../cache/watermark-publisher';
+import { CheckpointKeeper } from '../checkpoint/checkpoint-keeper';
+import { CheckpointStores } from '../checkpoint/checkpoint-stores';
+import type { CacheflowConfig } from '../config/cacheflow.config';
+import { ErrorReporter } from '../errors/error-reporter';
+import { EventHub } from '../events/event-hub';
+import type { BinlogHandler } from '../events/on-binlog.explorer';
+import { TableKeys } from '../keys/table-keys';
+import { AppliedPosition } from '../pipeline/applied-position';
+import { ChangePipeline } from '../pipeline/change-pipeline';
+import { ChangeQueue } from '../pipeline/change-queue';
+import { isCluster } from '../redis/redis-client';
+import { RedisConnection } from '../redis/redis-connection';
+import { RedisHold } from '../redis/redis-hold';
+import { RewindGuard } from '../redis/rewind-guard';
+import { RetryService } from '../retry/retry.service';
+import { StrategyService } from '../strategy/strategy.service';
+import { CACHEFLOW_CONFIG, CACHEFLOW_NAME } from '../support/injection-tokens';
+import { Engine } from './engine';
+import { RedisTailCache } from './redis-tail-cache';
+
+/**
+ * Puts the parts of a source together. Data flows one way, tail → queue → pipeline → strategy; the calls that go the
+ * other way are the functions below.
+ */
+@Injectable()
+export class EngineBuilder {
+  constructor(
+    @Inject(CACHEFLOW_NAME) private readonly name: string,
+    @Inject(CACHEFLOW_CONFIG) private readonly config: CacheflowConfig,
+    @Inject(RedisConnection) private readonly redis: RedisConnection,
+    @Inject(RedisHold) private readonly hold: RedisHold,
+    @Inject(RewindGuard) private readonly guard: RewindGuard,
+    @Inject(StrategyService) private readonly strategy: StrategyService,
+    @Inject(CheckpointStores) private readonly stores: CheckpointStores,
+    @Inject(EventHub) private readonly events: EventHub,
+    @Inject(RetryService) private readonly retry: RetryService,
+    @Inject(TableKeys) private readonly tableKeys: TableKeys,
+    @Inject(Freshness) private readonly freshness: Freshness,
+    @Inject(Auditor) private readonly auditor: Auditor,
+    @Inject(ErrorReporter) private readonly errors: ErrorReporter,
+  ) {}
+
+  /** Needs a client of Redis, and connects to nothing yet. */
+  async build(handlers: readonly BinlogHandler[]): Promise<Engine> {
+    const { name, config, errors, redis, hold, guard, strategy, events, retry, auditor } = this;
+    const cutOff = new AbortController();
+    // Each handler that waits for its next attempt listens to it.
+    setMaxListeners(0, cutOff.signal);
+    const store = await this.stores.resolve();
+    const position = new AppliedPosition();
+    const keeper = new CheckpointKeeper(name, store, errors, cutOff.signal);
+    const queue: ChangeQueue = new ChangeQueue(config.queue, (full) => tail.holdForQueue(full));
+    const barrier = this.createBarrier(position, () => tail);
+    const pipeline = new ChangePipeline({
+      queue,
+      barrier,
+      strategy,
+      events,
+      keeper,
+      position,
+      signal: cutOff.signal,
+      onApplied: (items) => auditor.sample(items),
+    });
+    const tail: Tail = new Tail({
+      name,
+      config,
+      errors,
+      queue,
+      position,
+      store,
+      keeper,
+      cache: new RedisTailCache({ name, redis, hold, guard, strategy, retry }),
+      // In a cluster the checkpoint is on one master, and what another one loses is lost.
+      checkpointGoesBack: config.checkpoint === 'redis' && !isCluster(redis.client),
+      abandon: () => pipeline.abandon(),
+      learn: (shape) => this.tableKeys.shapes.learn(shape),
+      projection: (table, place) => (events.wants(table) ? undefined : strategy.columnsNeeded(table, place)),
+    });
+    const watermark = this.createWatermark(tail, position);
+
+    this.tableKeys.shapes.use((table) => tail.describe(table));
+    this.freshness.follow(() => position.value?.gtidSet);
+    guard.onRewound((error) => {
+      keeper.reset();
+      tail.rewind(error);
+    });
+    events.register(handlers, cutOff.signal, (handler, event, failure) =>
+      retry.parkHandler(handler, event, failure, cutOff.signal),
+    );
+    const { shutdownTimeoutMillis } = config;
+    const running = { tail, queue, barrier, pipeline, keeper, position, watermark, cutOff };
+    return new Engine({ ...running, strategy, events, retry, auditor, guard, errors, shutdownTimeoutMillis });
+  }
+
+  private createBarrier(position: AppliedPosition, tail: () => Tail): VisibilityBarrier {
+    const { mysql, barrier, reconnect } = this.config;
+    const probe = new VisibilityProbe({
+      mysql,
+      replica: barrier,
+      reconnect,
+      errors: this.errors,
+      sourceIdentity: () => position.identity,
+      onOtherServer: () => tail().reconnect(new Error('the address leads to another server now')),
+    });
+    return new VisibilityBarrier(probe);
+  }
+
+  private createWatermark(tail: Tail, position: AppliedPosition): WatermarkPublisher {
+    return new WatermarkPublisher({
+      name: this.name,
+      intervalMillis: this.config.cache.watermarkMillis,
+      redis: this.redis,
+      guard: this.guard,
+      caughtUp: async (signal) => {
+        await tail.caughtUp(signal);
+        return position.value;
+      },
+    });
+  }
+}

@@ -1,0 +1,58 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { Auditor } from '../audit/auditor';
+import { CacheReader } from '../cache/cache-reader';
+import type { CacheflowConfig } from '../config/cacheflow.config';
+import { ErrorReporter } from '../errors/error-reporter';
+import { EventHub } from '../events/event-hub';
+import { RedisHold } from '../redis/redis-hold';
+import { RetryService } from '../retry/retry.service';
+import { StrategyService } from '../strategy/strategy.service';
+import { CACHEFLOW_CONFIG, CACHEFLOW_NAME } from '../support/injection-tokens';
+import type { CacheflowStatus } from './cacheflow-status';
+import type { Engine } from './engine';
+
+/** Reads off how a source is doing. */
+@Injectable()
+export class StatusReader {
+  constructor(
+    @Inject(CACHEFLOW_NAME) private readonly name: string,
+    @Inject(CACHEFLOW_CONFIG) private readonly config: CacheflowConfig,
+    @Inject(RedisHold) private readonly hold: RedisHold,
+    @Inject(StrategyService) private readonly strategy: StrategyService,
+    @Inject(EventHub) private readonly events: EventHub,
+    @Inject(CacheReader) private readonly reader: CacheReader,
+    @Inject(RetryService) private readonly retry: RetryService,
+    @Inject(Auditor) private readonly auditor: Auditor,
+    @Inject(ErrorReporter) private readonly errors: ErrorReporter,
+  ) {}
+
+  /** @param engine undefined before the start */
+  read(engine: Engine | undefined): CacheflowStatus {
+    const { tail, queue, barrier, keeper, position } = engine?.parts ?? {};
+    return {
+      name: this.name,
+      state: tail?.state ?? 'idle',
+      reason: tail?.reason,
+      serverId: tail?.serverId ?? this.config.serverId,
+      position: position?.value,
+      checkpoint: keeper?.saved,
+      lag: tail?.lag ?? { millis: 0, bytes: undefined },
+      flushing: this.strategy.flushing,
+      barrier: { waitingSince: barrier?.waitingSince },
+      redis: { waitingSince: this.hold.waitingSince },
+      queuedRows: queue?.size ?? 0,
+      pendingHandlers: this.events.pendingHandlers,
+      cache: this.reader.status,
+      retry: { state: this.retry.state, ...this.retry.counters },
+      audit: this.auditor.status,
+      counters: {
+        changes: tail?.rowsRead ?? 0,
+        ...this.strategy.counters,
+        events: this.events.published,
+        handlerFailures: this.events.handlerFailures,
+        errors: this.errors.count,
+        reconnects: tail?.reconnects ?? 0,
+      },
+    };
+  }
+}
