@@ -5,7 +5,7 @@ import { NoUsableKeyError } from '../keys/row-keys';
 import type { KeyedTable } from '../rows/keyed-table';
 import { loadKeyedTable } from '../rows/keyed-table';
 import type { CheckSource } from './key-check';
-import { judge } from './verdict';
+import { verdictOn } from './verdict';
 import { readValues } from '../redis/read-values';
 import { RowFinder } from '../rows/row-finder';
 import { SourceRows } from '../rows/source-rows';
@@ -46,7 +46,8 @@ export class AuditSource {
     return {
       values: (keys) => readValues(this.redis.client, keys),
       rows: (wanted) => finder.find(table, wanted),
-      judge: (key, text, found) => judge(table, key, text, found, this.config.cache.serializer),
+      verdictOn: (key, text, found) =>
+        verdictOn({ table, key, text, serializer: this.config.cache.serializer }, found),
       caughtUp,
     };
   }

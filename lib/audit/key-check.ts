@@ -13,7 +13,7 @@ export interface CheckSource {
   /** The cached texts, null where a key is absent. */
   values(keys: readonly string[]): Promise<readonly (string | null)[]>;
   rows(wanted: readonly WantedKey[]): Promise<ReadonlyMap<string, FoundRows>>;
-  judge(key: string, text: string | null, found: FoundRows): Verdict;
+  verdictOn(key: string, text: string | null, found: FoundRows): Verdict;
   /** Resolves when everything that was committed before the call is applied. */
   caughtUp(): Promise<void>;
 }
@@ -57,7 +57,7 @@ export class KeyCheck {
     const present = wanted.filter(({ key }) => texts.get(key) !== null);
     const found = present.length > 0 ? await this.source.rows(present) : new Map<string, FoundRows>();
     return wanted.filter(({ key }) => {
-      const verdict = this.source.judge(key, texts.get(key) ?? null, found.get(key) ?? NO_ROWS);
+      const verdict = this.source.verdictOn(key, texts.get(key) ?? null, found.get(key) ?? NO_ROWS);
       if (verdict !== 'wrong') results.set(key, verdict);
       return verdict === 'wrong';
     });
@@ -79,7 +79,7 @@ export class KeyCheck {
       await this.source.caughtUp();
       return suspects.filter(({ key }, index) => {
         const found = after.get(key) ?? NO_ROWS;
-        const verdict = this.source.judge(key, texts.get(key) ?? null, found);
+        const verdict = this.source.verdictOn(key, texts.get(key) ?? null, found);
         const isSteady = !watches[index]?.isTouched && isSame(before.get(key) ?? NO_ROWS, found);
         if (verdict === 'wrong' && !isSteady) return true;
         results.set(key, verdict);

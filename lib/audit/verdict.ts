@@ -13,33 +13,37 @@ import { kindOf, valuesAgree } from './values-agree';
  */
 export type Verdict = 'right' | 'wrong' | 'incomparable';
 
+/** A key with what is cached at it. */
+export interface CachedKey {
+  readonly table: KeyedTable;
+  readonly key: string;
+  /** Null where the key is absent. */
+  readonly text: string | null;
+  readonly serializer: CacheSerializer;
+}
+
 /** What a cached value is, compared with the rows of its key. */
-export function judge(
-  table: KeyedTable,
-  key: string,
-  text: string | null,
-  { rows, isAll }: FoundRows,
-  serializer: CacheSerializer,
-): Verdict {
+export function verdictOn(cached: CachedKey, { rows, isAll }: FoundRows): Verdict {
+  const { text, serializer } = cached;
   if (text === null) return 'right';
-  const cached = read(serializer, text);
+  const read = readValue(serializer, text);
   // What says that there is no such row is right where there is none.
-  if (rows.length === 0) return cached.value === null ? 'right' : isAll ? 'wrong' : 'incomparable';
+  if (rows.length === 0) return read.value === null ? 'right' : isAll ? 'wrong' : 'incomparable';
   let verdict: Verdict = 'wrong';
   for (const row of rows) {
-    const one = judgeRow(table, key, text, cached, row, isAll);
+    const one = verdictOnRow({ ...cached, text, read }, row, isAll);
     if (one === 'right') return 'right';
     if (one === 'incomparable') verdict = one;
   }
   return verdict;
 }
 
-interface Cached {
+interface ReadValue {
   readonly value: unknown;
   readonly isReadable: boolean;
 }
 
-function read(serializer: CacheSerializer, text: string): Cached {
+function readValue(serializer: CacheSerializer, text: string): ReadValue {
   try {
     return { value: serializer.deserialize(text), isReadable: true };
   } catch {
@@ -47,16 +51,14 @@ function read(serializer: CacheSerializer, text: string): Cached {
   }
 }
 
-function judgeRow(
-  table: KeyedTable,
-  key: string,
-  text: string,
-  { value, isReadable }: Cached,
+function verdictOnRow(
+  { table, key, text, read }: CachedKey & { readonly text: string; readonly read: ReadValue },
   row: SourceRow,
   isAll: boolean,
 ): Verdict {
+  const { value, isReadable } = read;
   const { strategy, compare } = table.rule;
-  if (compare) return verdictOf(callCompare(compare, isReadable ? value : text, row.row, key));
+  if (compare) return verdictByCompare(callCompare(compare, isReadable ? value : text, row.row, key));
   if (strategy === CacheStrategy.WriteThrough) {
     if (!isReadable || !isPlainObject(value)) return 'wrong';
     // Another row may have written the same key.
@@ -102,7 +104,7 @@ function callCompare(
   }
 }
 
-function verdictOf(agreed: boolean | undefined): Verdict {
+function verdictByCompare(agreed: boolean | undefined): Verdict {
   if (agreed === undefined) return 'incomparable';
   return agreed ? 'right' : 'wrong';
 }

@@ -84,7 +84,8 @@ export class LeaseLoader {
       const { leased, held, unfit, refused } = this.sort(waiting, answer, (key, loaded) =>
         land(key, loaded, step(key)),
       );
-      if (leased.length > 0) begin(this.loadAndFill(leased, token, answer.generations, job, land));
+      if (leased.length > 0)
+        begin(this.loadAndFill(leased, { token, generations: answer.generations }, job, land));
       alone(refused);
       waiting = [...unfit, ...held];
       if (waiting.length > 0 && performance.now() >= patience) {
@@ -156,8 +157,7 @@ export class LeaseLoader {
 
   private async loadAndFill(
     keys: readonly string[],
-    token: string,
-    generations: string | undefined,
+    { token, generations }: { readonly token: string; readonly generations: string | undefined },
     job: LoadJob,
     land: Landing,
   ): Promise<void> {

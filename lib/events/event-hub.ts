@@ -48,7 +48,8 @@ export class EventHub {
 
   /** Takes the app's handlers; their retries end with the signal. `giveUp` keeps calls that failed to the end. */
   register(handlers: readonly BinlogHandler[], signal: AbortSignal, giveUp: GiveUp): void {
-    this.runner = new HandlerRunner(handlers, this.config.handlers, this.errors, signal, giveUp);
+    const { errors, config } = this;
+    this.runner = new HandlerRunner({ handlers, options: config.handlers, errors, signal, giveUp });
   }
 
   /** Calls a handler, `Class.method`, once more for a change. Never rejects. */

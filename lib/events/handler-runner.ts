@@ -13,32 +13,37 @@ import { OrderedCalls } from './ordered-calls';
 const FULL_MILLIS = 10_000;
 const LONGEST_BACKOFF_MILLIS = 30_000;
 
+/** What a runner works with. */
+export interface HandlerContext {
+  readonly handlers: readonly BinlogHandler[];
+  readonly options: ResolvedHandlerOptions;
+  readonly errors: ErrorReporter;
+  /** Ends retries. */
+  readonly signal: AbortSignal;
+  readonly giveUp: GiveUp;
+}
+
 /** Calls the `@OnBinlog` handlers: those of one row in commit order, those of different rows side by side. */
 export class HandlerRunner {
-  private readonly lanes: OrderedCalls;
+  private readonly calls: OrderedCalls;
   /** By the table, which is another object after each DDL, and by the action. */
   private readonly found = new WeakMap<TableShape, Map<ChangeAction | undefined, readonly BinlogHandler[]>>();
   /** Handler calls that were given up. */
   failures = 0;
 
-  constructor(
-    private readonly handlers: readonly BinlogHandler[],
-    private readonly options: ResolvedHandlerOptions,
-    private readonly errors: ErrorReporter,
-    private readonly signal: AbortSignal,
-    private readonly giveUp: GiveUp,
-  ) {
-    this.lanes = new OrderedCalls(options.queueSize, options.concurrency);
+  constructor(private readonly context: HandlerContext) {
+    const { queueSize, concurrency } = context.options;
+    this.calls = new OrderedCalls(queueSize, concurrency);
   }
 
   /** Handler calls that wait or run. */
   get pending(): number {
-    return this.lanes.length;
+    return this.calls.length;
   }
 
   /** Resolves when no call waits or runs. */
   async idle(): Promise<void> {
-    await this.lanes.idle();
+    await this.calls.idle();
   }
 
   /** The handlers that want changes of a table, or those that want one action of them. */
@@ -53,7 +58,7 @@ export class HandlerRunner {
   /** A method is called once for a change, even when several of its decorators match. */
   private findHandlers(of: TableShape, action: ChangeAction | undefined): readonly BinlogHandler[] {
     const methods = new Map<BinlogHandler['handle'], BinlogHandler>();
-    for (const each of this.handlers) {
+    for (const each of this.context.handlers) {
       const wanted = action === undefined || !each.actions || each.actions.has(action);
       const matches = each.patterns.some((pattern) => pattern.matches(of.schema, of.table));
       if (wanted && matches && !methods.has(each.handle)) methods.set(each.handle, each);
@@ -74,8 +79,8 @@ export class HandlerRunner {
     const outcomes: HandlerOutcome[] = [];
     for (const handler of handlers) {
       await this.room();
-      const lanes = rows.map((row) => `${handler.name}\0${row}`);
-      outcomes.push({ settled: this.lanes.run(lanes, () => this.call(handler, event)) });
+      const orderKeys = rows.map((row) => `${handler.name}\0${row}`);
+      outcomes.push({ settled: this.calls.run(orderKeys, () => this.call(handler, event)) });
     }
     return outcomes;
   }
@@ -85,7 +90,7 @@ export class HandlerRunner {
    * so that it ends among the dead letters. Never rejects.
    */
   async retry(name: string, event: ChangeEvent): Promise<RetriedCall> {
-    const handler = this.handlers.find((each) => each.name === name);
+    const handler = this.context.handlers.find((each) => each.name === name);
     if (!handler) return { done: false, reason: 'the app has no such handler' };
     try {
       await handler.handle(event);
@@ -99,14 +104,14 @@ export class HandlerRunner {
   private async room(): Promise<void> {
     const alarm = setInterval(
       () =>
-        this.errors.warn(
-          `${this.lanes.length} calls of @OnBinlog handlers wait or run, and none has ended for ${FULL_MILLIS / 1_000} s: ` +
+        this.context.errors.warn(
+          `${this.calls.length} calls of @OnBinlog handlers wait or run, and none has ended for ${FULL_MILLIS / 1_000} s: ` +
             'the tail and the cache wait for them. Look for a handler that never returns',
         ),
       FULL_MILLIS,
     );
     try {
-      await this.lanes.room();
+      await this.calls.room();
     } finally {
       clearInterval(alarm);
     }
@@ -118,7 +123,7 @@ export class HandlerRunner {
     failure: Parameters<GiveUp>[2],
   ): Promise<boolean> {
     try {
-      await this.giveUp(handler.name, event, failure);
+      await this.context.giveUp(handler.name, event, failure);
       return true;
     } catch {
       // Only a shutdown ends it, and then the change comes again after the restart.
@@ -127,10 +132,10 @@ export class HandlerRunner {
   }
 
   private async call(handler: BinlogHandler, event: ChangeEvent): Promise<boolean> {
-    const { maxAttempts, backoffMillis } = this.options;
+    const { maxAttempts, backoffMillis } = this.context.options;
     const backoff = new Backoff({ minMillis: backoffMillis, maxMillis: LONGEST_BACKOFF_MILLIS });
     for (let attempt = 1; ; attempt++) {
-      if (this.signal.aborted) return false;
+      if (this.context.signal.aborted) return false;
       try {
         await handler.handle(event);
         return true;
@@ -138,12 +143,14 @@ export class HandlerRunner {
         if (attempt >= maxAttempts) {
           this.failures++;
           const table = `${event.schema}.${event.table}`;
-          this.errors.report(new HandlerFailedError(handler.name, attempt, table, event.position, cause));
+          this.context.errors.report(
+            new HandlerFailedError(handler.name, attempt, table, event.position, cause),
+          );
           return this.park(handler, event, { attempts: attempt, cause });
         }
       }
       // Rejects only at shutdown, which the next turn of the loop sees.
-      await backoff.wait(this.signal).catch(() => undefined);
+      await backoff.wait(this.context.signal).catch(() => undefined);
     }
   }
 }

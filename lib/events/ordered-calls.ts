@@ -1,5 +1,5 @@
 /**
- * Runs tasks at the same time up to a limit, but those that share a lane one after another, in the order they
+ * Runs tasks at the same time up to a limit, but those that share an order key one after another, in the order they
  * came; holds a bounded number of them.
  */
 export class OrderedCalls {
@@ -29,17 +29,17 @@ export class OrderedCalls {
     while (this.tails.size > 0) await Promise.all(this.tails.values());
   }
 
-  /** Runs the task after all earlier ones of its lanes. The task must not reject. */
-  run<T>(lanes: readonly string[], task: () => Promise<T>): Promise<T> {
+  /** Runs the task after all earlier ones that share one of its order keys. The task must not reject. */
+  run<T>(orderKeys: readonly string[], task: () => Promise<T>): Promise<T> {
     this.held++;
-    const earlier = lanes.flatMap((lane) => this.tails.get(lane) ?? []);
+    const earlier = orderKeys.flatMap((key) => this.tails.get(key) ?? []);
     const result = Promise.all(earlier).then(() => this.limited(task));
     const tail = result.then(() => {
-      for (const lane of lanes) if (this.tails.get(lane) === tail) this.tails.delete(lane);
+      for (const key of orderKeys) if (this.tails.get(key) === tail) this.tails.delete(key);
       this.held--;
       this.roomWaiters.shift()?.();
     });
-    for (const lane of lanes) this.tails.set(lane, tail);
+    for (const key of orderKeys) this.tails.set(key, tail);
     return result;
   }
 

@@ -1,23 +1,18 @@
-import type { TableRules } from '../keys/table-rules';
-import type { ExistingTable } from '../mysql/existing-tables';
+import type { Inspection } from './inspection';
 import { nameList } from './name-list';
-import type { PreflightResult } from './preflight-result';
 
 /** Engines that keep rows where others change them, too: on another server, in files, in a cluster. */
 const ELSEWHERE = /^(federated|spider|connect|s3|columnstore|ndbcluster|oqgraph|sphinx|cassandra)$/i;
 
 /** Whether the binlog holds all changes of the watched tables' rows, by where their engines keep them. */
-export function checkEngines(
-  rules: TableRules,
-  existing: readonly ExistingTable[],
-  { warnings }: PreflightResult,
-): void {
+export function checkEngines({ config, existing, result }: Inspection): void {
+  const { rules } = config;
   const tables = existing.filter(
     ({ schema, table, engine }) => ELSEWHERE.test(engine) && rules.find(schema, table),
   );
   if (tables.length === 0) return;
   const names = tables.map(({ schema, table, engine }) => `${schema}.${table} (${engine})`);
-  warnings.push(
+  result.warnings.push(
     `The rows of ${nameList(names)} are not kept by this server alone: what changes them elsewhere is not in its ` +
       'binlog, and their keys stay',
   );

@@ -1,22 +1,22 @@
 import { isSameButForCase } from '../change/table-name';
-import type { ControlConnection, ServerInfo } from '../mysql/control-connection';
-import type { TableRule, TableRules } from '../keys/table-rules';
+import type { TableRule } from '../keys/table-rules';
 import { toRegExp } from '../keys/patterns';
 import { BinlogFilter } from './binlog-filter';
-import type { ExistingTable } from '../mysql/existing-tables';
 import { SYSTEM_DATABASES } from '../mysql/existing-tables';
+import type { Inspection } from './inspection';
 import { nameList } from './name-list';
-import type { PreflightResult } from './preflight-result';
 
 /** Whether binlog-do-db and binlog-ignore-db leave the watched databases in the binlog. Needs REPLICATION CLIENT. */
-export async function checkFilters(
-  control: ControlConnection,
-  server: ServerInfo,
-  settings: ReadonlyMap<string, string>,
-  rules: TableRules,
-  existing: readonly ExistingTable[],
-  { faults, warnings }: PreflightResult,
-): Promise<void> {
+export async function checkFilters({
+  control,
+  server,
+  config,
+  settings,
+  existing,
+  result,
+}: Inspection): Promise<void> {
+  const { rules } = config;
+  const { faults, warnings } = result;
   const anyCase = settings.get('lower_case_table_names') !== '0';
   // MariaDB compares with the name as it is stored, also where statements may write it in any case.
   const filter = BinlogFilter.of(await control.binlogFilters(), server.flavor === 'mysql' && anyCase);

@@ -1,14 +1,9 @@
-import type { ControlConnection, ServerInfo } from '../mysql/control-connection';
 import { probeDump } from '../mysql/probe-dump';
 import { currentUser, isDenied } from '../mysql/grants';
-import type { PreflightResult } from './preflight-result';
+import type { Inspection } from './inspection';
 
 /** Tries both grants out: grants may come by roles, which cannot be read reliably. */
-export async function checkGrants(
-  control: ControlConnection,
-  server: ServerInfo,
-  result: PreflightResult,
-): Promise<void> {
+export async function checkGrants({ control, server, result }: Inspection): Promise<void> {
   const { faults } = result;
   const fix = `GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO ${await currentUser(control)}`;
   let position;

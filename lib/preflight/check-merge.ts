@@ -2,11 +2,11 @@ import type { ControlConnection } from '../mysql/control-connection';
 import { quoteTable, unquoteName } from '../mysql/sql-text';
 import { messageOf } from '../errors/cacheflow.error';
 import type { TableName } from '../change/table-name';
-import type { TableRule, TableRules } from '../keys/table-rules';
+import type { TableRule } from '../keys/table-rules';
 import { isExact } from '../keys/table-rules';
-import type { ExistingTable } from '../mysql/existing-tables';
 import { isDenied } from '../mysql/grants';
 import { nameOf } from '../change/table-name';
+import type { Inspection } from './inspection';
 import { nameList } from './name-list';
 import type { PreflightResult } from './preflight-result';
 import { isAnswer } from './server-answers';
@@ -15,12 +15,8 @@ import { isAnswer } from './server-answers';
  * A MERGE table shows the rows of its children, and each of them can be written to: what is changed by one name is
  * not in the binlog under the others.
  */
-export async function checkMerge(
-  control: ControlConnection,
-  rules: TableRules,
-  existing: readonly ExistingTable[],
-  result: PreflightResult,
-): Promise<void> {
+export async function checkMerge({ control, config, existing, result }: Inspection): Promise<void> {
+  const { rules } = config;
   for (const merge of existing.filter(({ engine }) => /^mrg_myisam$/i.test(engine))) {
     const rule = rules.find(merge.schema, merge.table);
     let children: TableName[];

@@ -1,15 +1,11 @@
 import type { ControlConnection, ServerInfo } from '../mysql/control-connection';
 import { sqlErrorCode } from '../mysql/control-connection';
 import { currentUser, isDenied } from '../mysql/grants';
-import type { PreflightResult } from './preflight-result';
+import type { Inspection } from './inspection';
 
 /** Whether the source logs what it applies of other servers' changes, in case that it gets any. */
-export async function checkReplica(
-  control: ControlConnection,
-  server: ServerInfo,
-  settings: ReadonlyMap<string, string>,
-  { faults, warnings }: PreflightResult,
-): Promise<void> {
+export async function checkReplica({ control, server, settings, result }: Inspection): Promise<void> {
+  const { faults, warnings } = result;
   const option = settings.has('log_replica_updates') ? 'log_replica_updates' : 'log_slave_updates';
   // MariaDB's default, which is right for a server that gets no changes from elsewhere.
   if (settings.get(option) !== 'OFF') return;

@@ -1,10 +1,8 @@
-import type { PreflightResult } from './preflight-result';
+import type { Inspection } from './inspection';
 
 /** What the binlog has to be set to. */
-export function checkSettings(
-  settings: ReadonlyMap<string, string>,
-  { faults, warnings }: PreflightResult,
-): void {
+export function checkSettings({ settings, result }: Inspection): void {
+  const { faults, warnings } = result;
   if (settings.get('log_bin') === 'OFF') {
     faults.push({
       subject: 'log_bin',

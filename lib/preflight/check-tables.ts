@@ -1,10 +1,8 @@
-import type { ControlConnection, ServerInfo } from '../mysql/control-connection';
 import { sqlErrorCode } from '../mysql/control-connection';
 import { quoteTable } from '../mysql/sql-text';
 import type { TableDefinition } from '../mysql/table-definition';
 import { isUnique, loadTableDefinition, shapeOf } from '../mysql/table-definition';
 import { CacheStrategy } from '../options/cacheflow.options';
-import type { CacheflowConfig } from '../config/cacheflow.config';
 import { messageOf } from '../errors/cacheflow.error';
 import { NoUsableKeyError, bindKeys } from '../keys/row-keys';
 import { MAX_TABLES_CHECKED } from '../keys/table-shapes';
@@ -17,6 +15,7 @@ import { nearMisses } from '../support/near-misses';
 import { namesTable } from './check-views';
 import { currentUser, isDenied } from '../mysql/grants';
 import type { ExistingTable } from '../mysql/existing-tables';
+import type { Inspection } from './inspection';
 import type { PreflightResult } from './preflight-result';
 import { isAnswer } from './server-answers';
 
@@ -24,18 +23,12 @@ import { isAnswer } from './server-answers';
 const BLOB_TYPES = /blob|text|json|geometry|point|linestring|polygon|vector/;
 
 /** Whether all watched tables that exist can be read and keyed. */
-export async function checkTables(
-  control: ControlConnection,
-  server: ServerInfo,
-  config: CacheflowConfig,
-  rowImage: string,
-  existing: readonly ExistingTable[],
-  result: PreflightResult,
-): Promise<void> {
+export async function checkTables(inspection: Inspection): Promise<void> {
+  const { control, server, config, existing, result } = inspection;
   for (const table of existing) checkVersioning(config.rules.find(table.schema, table.table), table, result);
   for (const rule of config.rules.all) {
     if (isExact(rule)) {
-      await checkNamedTable(control, server, rule, rowImage, existing, result);
+      await checkNamedTable(inspection, rule);
       continue;
     }
     const [db, table] = [toRegExp(rule.db), toRegExp(rule.table)];
@@ -50,19 +43,13 @@ export async function checkTables(
     }
     for (const each of matching.slice(0, MAX_TABLES_CHECKED)) {
       const definition = await loadTableDefinition(control, server.flavor, each.schema, each.table);
-      if (definition) await checkKeys(control, rule, each, definition, rowImage, result);
+      if (definition) await checkKeys(inspection, rule, each, definition);
     }
   }
 }
 
-async function checkNamedTable(
-  control: ControlConnection,
-  server: ServerInfo,
-  rule: TableRule,
-  rowImage: string,
-  existing: readonly ExistingTable[],
-  result: PreflightResult,
-): Promise<void> {
+async function checkNamedTable(inspection: Inspection, rule: TableRule): Promise<void> {
+  const { control, server, existing, result } = inspection;
   const name = { schema: rule.db, table: rule.table };
   if (!(await namesTable(control, rule, result))) return;
   try {
@@ -101,7 +88,7 @@ async function checkNamedTable(
     return;
   }
   const definition = await loadTableDefinition(control, server.flavor, name.schema, name.table);
-  if (definition) await checkKeys(control, rule, name, definition, rowImage, result);
+  if (definition) await checkKeys(inspection, rule, name, definition);
 }
 
 function isSame(a: TableName, b: TableName): boolean {
@@ -123,13 +110,13 @@ function checkVersioning(
 }
 
 async function checkKeys(
-  control: ControlConnection,
+  { control, settings, result }: Inspection,
   rule: TableRule,
   name: TableName,
   definition: TableDefinition,
-  rowImage: string,
-  { faults, warnings, shapes }: PreflightResult,
 ): Promise<void> {
+  const { faults, warnings, shapes } = result;
+  const rowImage = settings.get('binlog_row_image') ?? 'FULL';
   const subject = `tables[${rule.index}] (${nameOf(name)})`;
   const shape = shapeOf(name, definition);
   const { columns } = shape;

@@ -9,6 +9,7 @@ import { checkReplica } from './check-replica';
 import { checkSettings } from './check-settings';
 import { checkTables } from './check-tables';
 import { listTables } from '../mysql/existing-tables';
+import type { Inspection } from './inspection';
 import type { PreflightResult } from './preflight-result';
 
 /** Checks the source's settings, our grants, what its binlog leaves out, and the keys of all watched tables that exist. */
@@ -32,18 +33,18 @@ export async function preflight(
     'wsrep_on',
     'wsrep_provider',
   );
-  checkSettings(settings, result);
   const existing = await listTables(control);
-  const { rules } = config;
+  const inspection: Inspection = { control, server, config, settings, existing, result };
+  checkSettings(inspection);
   if (settings.get('log_bin') !== 'OFF') {
-    await checkGrants(control, server, result);
+    await checkGrants(inspection);
     // Who may not see the status of the binlog cannot be told more about it.
-    if (result.position) await checkFilters(control, server, settings, rules, existing, result);
-    if (result.position) await checkReplica(control, server, settings, result);
+    if (result.position) await checkFilters(inspection);
+    if (result.position) await checkReplica(inspection);
   }
-  await checkTables(control, server, config, settings.get('binlog_row_image') ?? 'FULL', existing, result);
-  await checkMerge(control, rules, existing, result);
-  checkEngines(rules, existing, result);
+  await checkTables(inspection);
+  await checkMerge(inspection);
+  checkEngines(inspection);
   return result;
 }
 

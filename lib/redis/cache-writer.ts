@@ -14,7 +14,7 @@ type Refusals = ReadonlyMap<string, WriteRefusal>;
 export class CacheWriter {
   constructor(
     @Inject(RedisConnection) private readonly redis: RedisConnection,
-    @Inject(RedisHold) private readonly gate: RedisHold,
+    @Inject(RedisHold) private readonly hold: RedisHold,
     @Inject(RewindGuard) private readonly guard: RewindGuard,
   ) {}
 
@@ -44,7 +44,7 @@ export class CacheWriter {
 
   private async send(writes: CacheWrites, signal: AbortSignal): Promise<Refusals> {
     try {
-      return await this.gate.run(signal, async () => {
+      return await this.hold.run(signal, async () => {
         const { refusals, scriptUnknown } = await this.once(writes, false);
         // Only now, when the count of the first time was looked at: another one would hide that Redis has gone back.
         return scriptUnknown ? (await this.once(writes, true)).refusals : refusals;

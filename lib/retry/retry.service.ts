@@ -33,7 +33,7 @@ export class RetryService {
     @Inject(CACHEFLOW_NAME) private readonly name: string,
     @Inject(CACHEFLOW_CONFIG) private readonly config: CacheflowConfig,
     @Inject(RedisConnection) redis: RedisConnection,
-    @Inject(RedisHold) gate: RedisHold,
+    @Inject(RedisHold) hold: RedisHold,
     @Inject(ErrorReporter) private readonly errors: ErrorReporter,
   ) {
     const { counters } = this;
@@ -42,7 +42,7 @@ export class RetryService {
       name,
       options: config.retry,
       redis,
-      gate,
+      hold,
       errors,
       counters,
       execute: (command, signal) => this.execute(command, signal),
@@ -55,7 +55,7 @@ export class RetryService {
 
   /** What was given up on. */
   get deadLetters(): DeadLetters {
-    return this.lane.deadLetters;
+    return this.path.deadLetters;
   }
 
   /** Connects, and says what is wrong. A broker that is away is no fault: it is told, and waited for. */
@@ -102,7 +102,7 @@ export class RetryService {
    */
   async park(commands: readonly ParkedCommand[], signal: AbortSignal): Promise<void> {
     this.counters.parked += commands.length;
-    await this.lane.park(commands, signal);
+    await this.path.park(commands, signal);
   }
 
   /**
@@ -126,7 +126,7 @@ export class RetryService {
       parkedAt: Date.now(),
     };
     if (this.viaBroker) await this.park([command], signal);
-    else await this.inPlace.bury(command, signal);
+    else await this.inPlace.addDeadLetter(command, signal);
   }
 
   /**
@@ -149,7 +149,7 @@ export class RetryService {
     }
   }
 
-  private get lane(): RetryPath {
+  private get path(): RetryPath {
     if (!this.viaBroker) return this.inPlace;
     if (!this.broker) throw new CacheflowStoppedError(`Cacheflow "${this.name}" was not started`);
     return this.broker;

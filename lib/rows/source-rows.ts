@@ -78,7 +78,7 @@ export class SourceRows {
     const rows = await this.control.query(
       `SELECT ${expressions.join(', ')} FROM ${quoteTable(table.shape)} WHERE ${where} ${rest}`,
     );
-    return rows.map((read) => this.toSourceRow(table, read, columns, instants, extras));
+    return rows.map((read) => this.toSourceRow(table, read, { columns, instants, extras }));
   }
 
   close(): void {
@@ -88,9 +88,7 @@ export class SourceRows {
   private toSourceRow(
     table: KeyedTable,
     read: Row,
-    columns: readonly string[],
-    instants: readonly string[],
-    extras: Extras,
+    { columns, instants, extras }: SelectedColumns,
   ): SourceRow & { readonly extra: Row } {
     if (instants.length === 0 && extras.size === 0) return { row: read, asRead: undefined, extra: {} };
     const row = Object.fromEntries(columns.map((name) => [name, read[name]]));
@@ -105,6 +103,14 @@ export class SourceRows {
     }
     return { row, asRead: instants.length > 0 ? asRead : undefined, extra };
   }
+}
+
+/** What a statement has read. */
+interface SelectedColumns {
+  readonly columns: readonly string[];
+  /** TIMESTAMPs, which were read as instants as well. */
+  readonly instants: readonly string[];
+  readonly extras: Extras;
 }
 
 interface SelectOptions {

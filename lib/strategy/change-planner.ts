@@ -21,19 +21,23 @@ export interface CustomChange {
   readonly keys: readonly string[];
 }
 
+/** What a planner works with. */
+export interface PlannerContext {
+  readonly config: CacheflowConfig;
+  readonly pending: PendingRetries;
+  readonly tableKeys: TableKeys;
+  readonly watched: WatchedKeys;
+  readonly errors: ErrorReporter;
+}
+
 /** Decides what each change does to which keys. */
 export class ChangePlanner {
   readonly tables: TablePlans;
   private readonly writesThrough: boolean;
   private readonly warnedIncomplete = new Set<string>();
 
-  constructor(
-    config: CacheflowConfig,
-    private readonly pending: PendingRetries,
-    tableKeys: TableKeys,
-    private readonly watched: WatchedKeys,
-    private readonly errors: ErrorReporter,
-  ) {
+  constructor(private readonly context: PlannerContext) {
+    const { config, tableKeys, errors } = context;
     this.writesThrough = config.rules.all.some(({ strategy }) => strategy === CacheStrategy.WriteThrough);
     this.tables = new TablePlans(config, tableKeys, errors);
   }
@@ -49,7 +53,8 @@ export class ChangePlanner {
     for (const key of this.tables.dependentsOf(table, change, flushes)) {
       this.touch(key);
       // It may be one that another table writes, whose version has to stay.
-      if (this.writesThrough && !isTag(key)) plan.set({ key, change, action: 'bury', ttlSeconds: undefined });
+      if (this.writesThrough && !isTag(key))
+        plan.set({ key, change, action: 'tombstone', ttlSeconds: undefined });
       else plan.remove(key, change);
     }
     for (const key of before) this.touch(key);
@@ -61,9 +66,9 @@ export class ChangePlanner {
         return undefined;
       case CacheStrategy.WriteThrough: {
         const { ttlSeconds } = rule;
-        const action = change.afterComplete ? 'write' : 'bury';
+        const action = change.afterComplete ? 'write' : 'tombstone';
         if (change.after !== null && !change.afterComplete) this.warnIncomplete(change);
-        for (const key of before) plan.set({ key, change, action: 'bury', ttlSeconds });
+        for (const key of before) plan.set({ key, change, action: 'tombstone', ttlSeconds });
         for (const key of after) plan.set({ key, change, action, ttlSeconds });
         return undefined;
       }
@@ -73,8 +78,8 @@ export class ChangePlanner {
   }
 
   private touch(key: string): void {
-    this.pending.supersede(key);
-    this.watched.touch(key);
+    this.context.pending.supersede(key);
+    this.context.watched.touch(key);
   }
 
   private warnIncomplete(change: RowChange): void {
@@ -84,6 +89,6 @@ export class ChangePlanner {
     const problem =
       'Rows of a write-through table arrive without all columns, so that their keys are removed instead of written. ' +
       'SET GLOBAL binlog_row_image = FULL';
-    this.errors.report(new RowIncompleteError(problem, name, change.position));
+    this.context.errors.report(new RowIncompleteError(problem, name, change.position));
   }
 }

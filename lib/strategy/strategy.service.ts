@@ -63,24 +63,20 @@ export class StrategyService {
   constructor(
     @Inject(RedisConnection) redis: RedisConnection,
     @Inject(CacheWriter) private readonly writer: CacheWriter,
-    @Inject(RedisHold) gate: RedisHold,
+    @Inject(RedisHold) hold: RedisHold,
     @Inject(CACHEFLOW_CONFIG) config: CacheflowConfig,
     @Inject(CustomStrategies) private readonly custom: CustomStrategies,
     @Inject(RetryService) private readonly retries: RetryService,
     @Inject(TableKeys) private readonly tableKeys: TableKeys,
     @Inject(ErrorReporter) private readonly errors: ErrorReporter,
   ) {
-    this.planner = new ChangePlanner(config, this.pending, this.tableKeys, this.watched, errors);
+    const { pending, watched } = this;
+    this.planner = new ChangePlanner({ config, pending, tableKeys, watched, errors });
     this.rounds = new WriteRounds(redis, config.cache.serializer, errors);
-    this.flusher = new TableFlusher(config, redis, gate, errors);
-    this.executor = new ParkedExecutor(
-      writer,
-      this.flusher,
-      custom,
-      this.planner.tables,
-      this.rounds,
-      this.pending,
-    );
+    this.flusher = new TableFlusher(config, redis, hold, errors);
+    const { flusher, rounds } = this;
+    const { tables } = this.planner;
+    this.executor = new ParkedExecutor({ writer, flusher, custom, tables, rounds, pending });
   }
 
   get counters(): StrategyCounters {

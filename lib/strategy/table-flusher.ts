@@ -37,7 +37,7 @@ export class TableFlusher {
   constructor(
     private readonly config: CacheflowConfig,
     private readonly redis: RedisConnection,
-    private readonly gate: RedisHold,
+    private readonly hold: RedisHold,
     private readonly errors: ErrorReporter,
   ) {}
 
@@ -49,7 +49,7 @@ export class TableFlusher {
     this.progress = { of, since: Date.now(), removed: 0 };
     let reportedAt = Date.now();
     try {
-      await this.gate.run(signal, () =>
+      await this.hold.run(signal, () =>
         flushPatterns(this.redis.client, patterns, (keys) => {
           this.removed += keys;
           this.progress = {

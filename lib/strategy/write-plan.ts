@@ -6,10 +6,10 @@ export interface VersionedPlan {
   /** The change that decided it. */
   readonly change: RowChange;
   /**
-   * - `bury`: remove it and leave the version, so that no older change can write it again
+   * - `tombstone`: remove it and leave the version, so that no older change can write it again
    * - `write`: set it to the row after the change
    */
-  readonly action: 'bury' | 'write';
+  readonly action: 'tombstone' | 'write';
   /** Of the written value. */
   readonly ttlSeconds: number | undefined;
 }

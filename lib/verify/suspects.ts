@@ -1,6 +1,6 @@
 import type { KeyedTable } from '../rows/keyed-table';
 import type { Verdict } from '../audit/verdict';
-import { judge } from '../audit/verdict';
+import { verdictOn } from '../audit/verdict';
 import { isSame } from '../audit/key-check';
 import { readValues } from '../redis/read-values';
 import type { FoundRows, RowFinder, WantedKey } from '../rows/row-finder';
@@ -43,21 +43,25 @@ interface Cached {
 
 const ABSENT: Cached = { text: null, version: null };
 
+/** What it takes to look again. */
+export interface SuspectsContext {
+  readonly client: RedisClient;
+  readonly finder: RowFinder;
+  readonly serializer: CacheSerializer;
+  readonly applied: AppliedTime;
+  readonly listener: VerifyListener;
+  readonly summary: VerifySummary;
+  /** Remove the keys of what is wrong. */
+  readonly repair: boolean;
+  readonly signal: AbortSignal;
+}
+
 /** Looks again at what seems wrong, so that nothing is reported that was only on its way. */
 export class Suspects {
   /** Keys that were reported: a key may come by twice. */
   private readonly reported = new Set<string>();
 
-  constructor(
-    private readonly client: RedisClient,
-    private readonly finder: RowFinder,
-    private readonly serializer: CacheSerializer,
-    private readonly applied: AppliedTime,
-    private readonly listener: VerifyListener,
-    private readonly summary: VerifySummary,
-    private readonly repair: boolean,
-    private readonly signal: AbortSignal,
-  ) {}
+  constructor(private readonly context: SuspectsContext) {}
 
   /** Reports those that stay wrong. */
   async confirm(suspects: readonly Suspect[]): Promise<void> {
@@ -66,7 +70,7 @@ export class Suspects {
     let open = [...named.values()].filter(({ key }) => !this.reported.has(key));
     const before = new Map<string, { sight: Sight; times: number }>();
     for (let round = 0; round < MAX_ROUNDS && open.length > 0; round++) {
-      if (round > 0) await sleep(PAUSE_MILLIS, this.signal);
+      if (round > 0) await sleep(PAUSE_MILLIS, this.context.signal);
       const sights = await this.look(open);
       const faults: { suspect: Suspect; sight: Sight }[] = [];
       open = open.filter((suspect) => {
@@ -83,34 +87,35 @@ export class Suspects {
       });
       for (const { suspect, sight } of faults) await this.report(suspect, sight);
     }
-    this.summary.undecided += open.length;
+    this.context.summary.undecided += open.length;
   }
 
   private async look(suspects: readonly Suspect[]): Promise<Map<string, Sight>> {
     const before = await this.rowsOf(suspects);
-    await this.applied.passesNow();
+    await this.context.applied.passesNow();
     const first = await this.cachedOf(suspects);
     const after = await this.rowsOf(suspects);
     // A change between the two readings, also one that was undone again, has left its traces now: write-through
     // another version, cache-aside no value.
-    await this.applied.passesNow();
+    await this.context.applied.passesNow();
     const last = await this.cachedOf(suspects);
     const sights = new Map<string, Sight>();
     for (const [index, suspect] of suspects.entries()) {
       const { text, version } = first[index] ?? ABSENT;
       const later = last[index] ?? ABSENT;
       const [a, b] = [before.get(suspect.key) ?? [], after.get(suspect.key) ?? []];
-      const judged = b.map(({ table, found }) => ({
+      const { serializer } = this.context;
+      const compared = b.map(({ table, found }) => ({
         table,
         found,
-        verdict: judge(table, suspect.key, text, found, this.serializer),
+        verdict: verdictOn({ table, key: suspect.key, text, serializer }, found),
       }));
       // Of several tables that may have the key, one that agrees is enough, and else the one that has rows counts.
       const best =
-        judged.find(({ verdict }) => verdict === 'right') ??
-        judged.find(({ verdict }) => verdict === 'incomparable') ??
-        judged.find(({ found }) => found.rows.length > 0) ??
-        judged[0];
+        compared.find(({ verdict }) => verdict === 'right') ??
+        compared.find(({ verdict }) => verdict === 'incomparable') ??
+        compared.find(({ found }) => found.rows.length > 0) ??
+        compared[0];
       const isUntouched = later.text === text && later.version === version;
       const isSteady =
         isUntouched && b.every(({ found }, at) => isSame(a[at]?.found ?? { rows: [], isAll: false }, found));
@@ -127,12 +132,12 @@ export class Suspects {
 
   /** The values and what stands in the records beside them. */
   private async cachedOf(suspects: readonly Suspect[]): Promise<Cached[]> {
-    const prefix = this.client.options.keyPrefix ?? '';
+    const prefix = this.context.client.options.keyPrefix ?? '';
     const keys = suspects.map(({ key }) => key);
     const [texts, versions] = await Promise.all([
-      readValues(this.client, keys),
+      readValues(this.context.client, keys),
       readValues(
-        this.client,
+        this.context.client,
         keys.map((key) => recordKey(key, prefix)),
       ),
     ]);
@@ -153,7 +158,7 @@ export class Suspects {
     }
     const rows = new Map<string, { table: KeyedTable; found: FoundRows }[]>();
     for (const [table, group] of byTable) {
-      for (const [key, found] of await this.finder.find(table, group)) {
+      for (const [key, found] of await this.context.finder.find(table, group)) {
         const ofKey = rows.get(key);
         if (ofKey) ofKey.push({ table, found });
         else rows.set(key, [{ table, found }]);
@@ -164,13 +169,13 @@ export class Suspects {
 
   private async report({ key }: Suspect, { table, found }: Sight): Promise<void> {
     const kind = found.rows.length > 0 ? 'stale' : 'orphan';
-    if (kind === 'stale') this.summary.stale++;
-    else this.summary.orphans++;
+    if (kind === 'stale') this.context.summary.stale++;
+    else this.context.summary.orphans++;
     if (this.reported.size < MAX_REPORTED) this.reported.add(key);
-    if (this.repair) {
-      await forgetKeys(this.client, [key]);
-      this.summary.repaired++;
+    if (this.context.repair) {
+      await forgetKeys(this.context.client, [key]);
+      this.context.summary.repaired++;
     }
-    this.listener.fault({ kind, table: table?.name ?? '', key, repaired: this.repair });
+    this.context.listener.fault({ kind, table: table?.name ?? '', key, repaired: this.context.repair });
   }
 }

@@ -1,6 +1,6 @@
 import type { KeyedTable } from '../rows/keyed-table';
 import { loadKeyedTable } from '../rows/keyed-table';
-import { judge } from '../audit/verdict';
+import { verdictOn } from '../audit/verdict';
 import { readValues } from '../redis/read-values';
 import { RowFinder, keysOf } from '../rows/row-finder';
 import type { SourceRow, SourceRows } from '../rows/source-rows';
@@ -46,16 +46,9 @@ export class Verifier {
     const { source, config, client, name, listener, repair, signal } = context;
     this.finder = new RowFinder(source, config.mysql);
     const applied = new AppliedTime(client, name, (message) => listener.warn(message), signal);
-    this.suspects = new Suspects(
-      client,
-      this.finder,
-      config.cache.serializer,
-      applied,
-      listener,
-      this.summary,
-      repair,
-      signal,
-    );
+    const { finder, summary } = this;
+    const { serializer } = config.cache;
+    this.suspects = new Suspects({ client, finder, serializer, applied, listener, summary, repair, signal });
   }
 
   /** Rejects when the source or Redis fails. */
@@ -125,13 +118,9 @@ export class Verifier {
       if (text === null) continue;
       this.summary.cached++;
       const found = rows.get(key) ?? [];
-      const verdict = judge(
-        table,
-        key,
-        text,
-        { rows: found, isAll: table.keys.forms !== undefined },
-        config.cache.serializer,
-      );
+      const { serializer } = config.cache;
+      const rowsOfKey = { rows: found, isAll: table.keys.forms !== undefined };
+      const verdict = verdictOn({ table, key, text, serializer }, rowsOfKey);
       if (verdict === 'incomparable') this.summary.incomparable++;
       if (verdict === 'wrong') await this.suspect({ key, row: found[0]?.row, tables: [table] });
     }
@@ -195,7 +184,9 @@ export class Verifier {
     for (const [index, [key, tables]] of candidates.entries()) {
       const [table] = tables;
       const text = texts[index] ?? null;
-      if (!table || judge(table, key, text, { rows: [], isAll: true }, serializer) !== 'wrong') continue;
+      if (!table) continue;
+      const verdict = verdictOn({ table, key, text, serializer }, { rows: [], isAll: true });
+      if (verdict !== 'wrong') continue;
       await this.suspect({ key, row: undefined, tables });
     }
   }

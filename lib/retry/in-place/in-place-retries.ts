@@ -24,7 +24,7 @@ export interface InPlaceContext {
   readonly name: string;
   readonly options: ResolvedRetryOptions;
   readonly redis: RedisConnection;
-  readonly gate: RedisHold;
+  readonly hold: RedisHold;
   readonly errors: ErrorReporter;
   readonly counters: RetryCounters;
   readonly execute: SafeExecutor;
@@ -84,16 +84,16 @@ export class InPlaceRetries implements RetryPath {
       if (hurried) break;
     }
     if (last.work.kind === 'set') this.setsRefused = true;
-    await this.bury(last, signal);
+    await this.addDeadLetter(last, signal);
   }
 
   /** Puts it into the stream. What Redis does not even take there is held, except for values. */
-  async bury(command: ParkedCommand, signal: AbortSignal): Promise<void> {
-    const { gate, errors, counters, execute } = this.context;
+  async addDeadLetter(command: ParkedCommand, signal: AbortSignal): Promise<void> {
+    const { hold, errors, counters, execute } = this.context;
     const backoff = new Backoff({ minMillis: 500, maxMillis: 10_000 });
     for (;;) {
       try {
-        await gate.run(signal, () => this.letters.add(command));
+        await hold.run(signal, () => this.letters.add(command));
         counters.deadLettered++;
         errors.report(deadLetterError(command, 'it is kept in the stream of dead letters'));
         return;

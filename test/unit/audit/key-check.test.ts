@@ -61,7 +61,7 @@ class World implements CheckSource {
     this.apply();
   }
 
-  judge(...[, text, found]: Parameters<CheckSource['judge']>): ReturnType<CheckSource['judge']> {
+  verdictOn(...[, text, found]: Parameters<CheckSource['verdictOn']>): ReturnType<CheckSource['verdictOn']> {
     return text === null || found.rows[0]?.row['value'] === text ? 'right' : 'wrong';
   }
 

@@ -32,7 +32,7 @@ it('keeps the last thing that happened to each key', () => {
   set('a', 'write', 0);
   plan.remove('b', changeTo(1));
   set('d', 'write', 1);
-  const lastOfA = set('a', 'bury', 2);
+  const lastOfA = set('a', 'tombstone', 2);
   const lastOfB = set('b', 'write', 3);
   const lastOfC = set('c', 'write', 4);
   plan.remove('d', changeTo(5));
