@@ -3,20 +3,22 @@ import { pathToFileURL } from 'node:url';
 import type { CacheflowExtras, CacheflowOptions } from '../options/cacheflow.options';
 import { isObject } from '../config/option-check';
 import { messageOf } from '../errors/cacheflow.error';
-import { UsageError } from './arguments';
+
+/** The file with the options cannot be used; the message says why. */
+export class ConfigFileError extends Error {}
 
 /**
  * The options that a file exports, as its default export or as `options`; a function is called. CommonJS and ES
  * modules alike, also the CommonJS that compilers make of ES modules.
  *
- * @throws UsageError when there are none
+ * @throws ConfigFileError when there are none
  */
 export async function loadOptions(file: string): Promise<CacheflowOptions & CacheflowExtras> {
   let module: Record<string, unknown>;
   try {
     module = (await import(pathToFileURL(resolve(file)).href)) as Record<string, unknown>;
   } catch (cause) {
-    throw new UsageError(`${file} cannot be loaded: ${messageOf(cause)}`, { cause });
+    throw new ConfigFileError(`${file} cannot be loaded: ${messageOf(cause)}`, { cause });
   }
   const inner = isObject(module['default']) ? module['default'] : {};
   // Of the CommonJS of a compiled ES module, the default export is a property of what `import` calls the default.
@@ -25,7 +27,7 @@ export async function loadOptions(file: string): Promise<CacheflowOptions & Cach
   const options: unknown =
     typeof given === 'function' ? await (given as () => unknown | Promise<unknown>)() : given;
   if (!isObject(options) || Object.keys(options).length === 0) {
-    throw new UsageError(
+    throw new ConfigFileError(
       `${file} exports no options: export the CacheflowOptions as the default export or as \`options\``,
     );
   }

@@ -1,62 +1,31 @@
-import { resolveConfig } from '../config/cacheflow.config';
-import { DEFAULT_NAME } from '../support/injection-tokens';
 import { messageOf } from '../errors/cacheflow.error';
-import type { ConfigurationFault } from '../errors/configuration.error';
-import { CacheflowConfigurationError } from '../errors/configuration.error';
-import { runVerification } from '../verify/run-verification';
-import type { VerifyArguments } from './arguments';
-import { USAGE, UsageError, readArguments } from './arguments';
-import { loadOptions } from './load-options';
-import type { Streams } from './output';
-import { Output } from './output';
-
-const CODES = { agree: 0, faults: 1, failed: 2 };
+import type { Command, Streams } from './command';
+import { ExitCode, UsageError } from './command';
+import { COMMANDS } from './commands';
 
 /** Runs what a command line asks for; resolves with the exit code and never rejects. */
 export async function runCommand(
   args: readonly string[],
   streams: Streams = { out: process.stdout, err: process.stderr },
 ): Promise<number> {
-  let command: VerifyArguments | 'help';
-  try {
-    command = readArguments(args);
-  } catch (error) {
-    streams.err.write(`${messageOf(error)}\n\n${USAGE}`);
-    return CODES.failed;
+  const place = args.findIndex((arg) => COMMANDS.some(({ name }) => name === arg));
+  const command = COMMANDS.find(({ name }) => name === args[place]);
+  if (args.includes('--help') || args.includes('-h')) {
+    streams.out.write(usageOf(command));
+    return ExitCode.Ok;
   }
-  if (command === 'help') {
-    streams.out.write(USAGE);
-    return CODES.agree;
-  }
-  const output = new Output(streams, command);
   try {
-    return await verify(command, output);
+    if (command) return await command.run([...args.slice(0, place), ...args.slice(place + 1)], streams);
+    const isNamed = args.some((arg) => !arg.startsWith('-'));
+    throw new UsageError(isNamed ? 'There is no such command' : 'There is no command');
   } catch (error) {
-    output.say(
-      error instanceof UsageError || error instanceof CacheflowConfigurationError
-        ? error.message
-        : `The verification failed: ${messageOf(error)}`,
-    );
-    return CODES.failed;
+    streams.err.write(`${messageOf(error)}\n`);
+    if (error instanceof UsageError) streams.err.write(`\n${usageOf(command)}`);
+    return ExitCode.Failed;
   }
 }
 
-async function verify(command: VerifyArguments, output: Output): Promise<number> {
-  const { name = DEFAULT_NAME, isGlobal: _, ...options } = await loadOptions(command.config);
-  const config = resolveConfig(options);
-  const faults: ConfigurationFault[] = [...config.faults];
-  if (faults.length > 0) throw new CacheflowConfigurationError(name, faults);
-  const ending = new AbortController();
-  const stop = (): void => ending.abort(new Error('it was interrupted'));
-  process.once('SIGINT', stop).once('SIGTERM', stop);
-  try {
-    const summary = await runVerification(
-      { config, name, listener: output, batch: command.batch, repair: command.repair },
-      ending.signal,
-    );
-    output.summary(summary);
-    return summary.stale + summary.orphans === 0 ? CODES.agree : CODES.faults;
-  } finally {
-    process.off('SIGINT', stop).off('SIGTERM', stop);
-  }
+/** The help of one command, or of all. */
+function usageOf(command: Command | undefined): string {
+  return (command ? [command] : COMMANDS).map(({ usage }) => usage).join('\n');
 }

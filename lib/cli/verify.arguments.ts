@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
+import { UsageError } from './command';
 
-export const USAGE = `Usage: nestjs-cacheflow verify --config <file> [options]
+export const VERIFY_USAGE = `Usage: nestjs-cacheflow verify --config <file> [options]
 
 Compares what is cached in Redis with the rows of the source, in both directions.
 
@@ -23,23 +24,15 @@ export interface VerifyArguments {
   readonly quiet: boolean;
 }
 
-/** The command line cannot be used; the message says why. */
-export class UsageError extends Error {}
-
 const MAX_BATCH = 10_000;
 
 /**
- * What the command line asks for; 'help' for the text.
+ * What the command line asks for.
  *
  * @throws UsageError
  */
-export function readArguments(args: readonly string[]): VerifyArguments | 'help' {
-  const { values, positionals } = parse(args);
-  if (values.help) return 'help';
-  const [command, ...more] = positionals;
-  if (command !== 'verify' || more.length > 0) {
-    throw new UsageError(command === undefined ? 'There is no command' : 'There is no such command');
-  }
+export function readVerifyArguments(args: readonly string[]): VerifyArguments {
+  const { values } = parse(args);
   if (!values.config) throw new UsageError('--config is missing');
   const batch = Number(values.batch ?? 1_000);
   if (!Number.isInteger(batch) || batch < 1 || batch > MAX_BATCH) {
@@ -58,14 +51,12 @@ function parse(args: readonly string[]) {
   try {
     return parseArgs({
       args: [...args],
-      allowPositionals: true,
       options: {
         config: { type: 'string' },
         json: { type: 'boolean' },
         repair: { type: 'boolean' },
         batch: { type: 'string' },
         quiet: { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
       },
     });
   } catch (error) {

@@ -1,16 +1,10 @@
-import type { Writable } from 'node:stream';
+import type { Streams } from './command';
 import type { VerifyFault, VerifyListener, VerifySummary } from '../verify/verify-report';
-
-/** Where a command writes. */
-export interface Streams {
-  readonly out: Writable;
-  readonly err: Writable & { readonly isTTY?: boolean };
-}
 
 const PROGRESS_MILLIS = { terminal: 200, file: 5_000 };
 
 /** Results on stdout, everything else on stderr. */
-export class Output implements VerifyListener {
+export class VerifyOutput implements VerifyListener {
   private shownAt = 0;
   private isLineOpen = false;
 
