@@ -10,26 +10,26 @@ import {
   readMariadbGtid,
   readRotate,
 } from '../decode/event-header';
-import { GroupContent } from './group-content';
-import type { GroupFate } from './group-fate';
-import { ASSUMED_COMMITTED } from './group-fate';
-import { readGroupStatement } from './group-statement';
+import { GroupContent } from './groups/group-content';
+import type { GroupFate } from './groups/group-fate';
+import { ASSUMED_COMMITTED } from './groups/group-fate';
+import { readGroupStatement } from './statements/group-statement';
 import type { GtidTracker } from '../change/gtid-tracker';
 import type { BinlogPosition, PreparedTransaction } from '../change/position';
 import { MAX_DUMP_OFFSET, comparePositions, formatPosition } from '../change/position';
-import type { Prepared } from './prepared-transactions';
-import { PreparedTransactions, XaRows } from './prepared-transactions';
-import type { LoggedStatement } from './query-event';
-import { isBegin, readQuery } from './query-event';
-import { GroupUnreadableError, lookAhead, readGroup } from './read-group';
+import type { Prepared } from './groups/prepared-transactions';
+import { PreparedTransactions, XaRows } from './groups/prepared-transactions';
+import type { LoggedStatement } from './statements/query-event';
+import { isBegin, readQuery } from './statements/query-event';
+import { GroupUnreadableError, lookAhead, readGroup } from './groups/read-group';
 import { OtherServerError } from '../mysql/source-faults';
-import { StatementReader } from './statement-reader';
-import { StreamFlushes } from './stream-flushes';
+import { StatementReader } from './statements/statement-reader';
+import { StreamFlushes } from './groups/stream-flushes';
 import type { StreamSink } from './stream-sink';
-import type { TableCatalog } from './table-catalog';
-import { TransactionAssembler } from './transaction-assembler';
-import type { Watchlist } from './watchlist';
-import { readXaPrepare } from './xid';
+import type { TableCatalog } from './tables/table-catalog';
+import { TransactionAssembler } from './groups/transaction-assembler';
+import type { Watchlist } from './tables/watchlist';
+import { readXaPrepare } from './statements/xid';
 import type { BinlogEvent, ReplicationSession, SessionOptions } from '../mysql/zongji';
 import { openReplicationSession } from '../mysql/zongji';
 

@@ -17,18 +17,18 @@ import { sleep, untilAborted, withDeadline } from '../support/abort';
 import { Backoff } from '../support/backoff';
 import { Gate } from '../support/gate';
 import { BinlogSource } from './binlog.source';
-import type { ForeignKey } from './cascade-graph';
-import { Cascades, logsCascades } from './cascades';
+import type { ForeignKey } from './tables/cascade-graph';
+import { Cascades, logsCascades } from './tables/cascades';
 import type { SourceCheck } from './check-source';
 import { checkSource } from './check-source';
 import type { Lag } from './lag';
 import type { ResumeContext, ResumeStart } from './resume-point';
 import { ResumePoint } from './resume-point';
 import { SourceWatch } from './source-watch';
-import { TableCatalog } from './table-catalog';
+import { TableCatalog } from './tables/table-catalog';
 import { TailFaults, isFinal } from './tail-faults';
 import type { TailState } from './tail-state';
-import { Watchlist } from './watchlist';
+import { Watchlist } from './tables/watchlist';
 
 /** What a tail works with. */
 export interface TailContext extends ResumeContext {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { effectOf, mayChangeForeignKeys } from '../../../lib/binlog/ddl';
+import { effectOf, mayChangeForeignKeys } from '../../../lib/binlog/statements/ddl';
 
 /** `kind`, or the tables as `db.table` (`db.*` for a database). */
 function told(statement: string): string | string[] {

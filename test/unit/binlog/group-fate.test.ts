@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { EventType, readHeader } from '../../../lib/decode/event-header';
-import type { GroupFate } from '../../../lib/binlog/group-fate';
-import { FateScan } from '../../../lib/binlog/group-fate';
-import { TransactionAssembler } from '../../../lib/binlog/transaction-assembler';
+import type { GroupFate } from '../../../lib/binlog/groups/group-fate';
+import { FateScan } from '../../../lib/binlog/groups/group-fate';
+import { TransactionAssembler } from '../../../lib/binlog/groups/transaction-assembler';
 import type { RowChange, TransactionPiece } from '../../../lib/change/stream';
 
 const ROWS = 30;

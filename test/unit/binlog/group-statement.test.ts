@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { readGroupStatement } from '../../../lib/binlog/group-statement';
-import { readXaPrepare, xidOfStatement } from '../../../lib/binlog/xid';
+import { readGroupStatement } from '../../../lib/binlog/statements/group-statement';
+import { readXaPrepare, xidOfStatement } from '../../../lib/binlog/statements/xid';
 
 describe('a statement that parts the binlog', () => {
   it.each([

@@ -2,10 +2,10 @@ import { deflateSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import type { ControlConnection } from '../../../lib/mysql/control-connection';
 import type { EventHeader } from '../../../lib/decode/event-header';
-import type { LoggedStatement } from '../../../lib/binlog/query-event';
-import { readQuery } from '../../../lib/binlog/query-event';
-import type { ReadStatement } from '../../../lib/binlog/statement-reader';
-import { StatementReader } from '../../../lib/binlog/statement-reader';
+import type { LoggedStatement } from '../../../lib/binlog/statements/query-event';
+import { readQuery } from '../../../lib/binlog/statements/query-event';
+import type { ReadStatement } from '../../../lib/binlog/statements/statement-reader';
+import { StatementReader } from '../../../lib/binlog/statements/statement-reader';
 
 const GBK = 28;
 const NAME = Buffer.from('cda8d6aa', 'hex');

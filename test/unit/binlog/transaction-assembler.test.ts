@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { GroupFate } from '../../../lib/binlog/group-fate';
-import { TransactionAssembler } from '../../../lib/binlog/transaction-assembler';
+import type { GroupFate } from '../../../lib/binlog/groups/group-fate';
+import { TransactionAssembler } from '../../../lib/binlog/groups/transaction-assembler';
 import type { RowChange, StreamItem, TransactionPiece } from '../../../lib/change/stream';
 
 const END = { file: 'f.1', offset: 100 };

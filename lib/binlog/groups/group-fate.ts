@@ -1,11 +1,11 @@
-import { isRowsEvent } from '../decode/rows-decoder';
-import type { EventHeader } from '../decode/event-header';
-import { EventType } from '../decode/event-header';
-import { readGroupStatement } from './group-statement';
-import { readQuery } from './query-event';
+import { isRowsEvent } from '../../decode/rows-decoder';
+import type { EventHeader } from '../../decode/event-header';
+import { EventType } from '../../decode/event-header';
+import { readGroupStatement } from '../statements/group-statement';
+import { readQuery } from '../statements/query-event';
 import { Savepoints } from './savepoints';
-import type { Xid } from './xid';
-import { readXaPrepare } from './xid';
+import type { Xid } from '../statements/xid';
+import { readXaPrepare } from '../statements/xid';
 
 /** How a group of events ends, known before its rows are given out. */
 export interface GroupFate {

@@ -1,17 +1,17 @@
-import type { TableScope } from '../change/table-name';
-import { isInScope, isSameButForCase } from '../change/table-name';
-import type { Cascade, TableShape } from '../change/stream';
+import type { TableScope } from '../../change/table-name';
+import { isInScope, isSameButForCase } from '../../change/table-name';
+import type { Cascade, TableShape } from '../../change/stream';
 import type { Cascades } from './cascades';
-import type { ControlConnection, ServerInfo } from '../mysql/control-connection';
-import { resolveColumns } from '../decode/column';
-import type { ValueOptions } from '../decode/rows-decoder';
-import { RowsDecoder } from '../decode/rows-decoder';
-import type { TableMap } from '../decode/table-map';
-import { parseTableMap, readTableId } from '../decode/table-map';
-import { comparePositions } from '../change/position';
+import type { ControlConnection, ServerInfo } from '../../mysql/control-connection';
+import { resolveColumns } from '../../decode/column';
+import type { ValueOptions } from '../../decode/rows-decoder';
+import { RowsDecoder } from '../../decode/rows-decoder';
+import type { TableMap } from '../../decode/table-map';
+import { parseTableMap, readTableId } from '../../decode/table-map';
+import { comparePositions } from '../../change/position';
 import { WitnessTable } from './witness-table';
-import type { TableDefinition } from '../mysql/table-definition';
-import { loadCharsets, loadEngines, loadTableDefinition } from '../mysql/table-definition';
+import type { TableDefinition } from '../../mysql/table-definition';
+import { loadCharsets, loadEngines, loadTableDefinition } from '../../mysql/table-definition';
 import type { Watchlist } from './watchlist';
 
 /** A table as its latest table map describes it. */

@@ -1,4 +1,4 @@
-import { unquoteName } from '../mysql/sql-text';
+import { unquoteName } from '../../mysql/sql-text';
 import type { Xid } from './xid';
 import { xidOfStatement } from './xid';
 

@@ -1,7 +1,7 @@
 import type { StatementEffect } from './ddl';
 import { UNKNOWN, effectOf, mergeEffects } from './ddl';
-import type { ControlConnection } from '../mysql/control-connection';
-import { sqlErrorCode } from '../mysql/control-connection';
+import type { ControlConnection } from '../../mysql/control-connection';
+import { sqlErrorCode } from '../../mysql/control-connection';
 import type { LoggedStatement } from './query-event';
 
 /** A statement with more bytes than this is not asked about. */

@@ -1,4 +1,4 @@
-import type { TableScope } from '../change/table-name';
+import type { TableScope } from '../../change/table-name';
 import type { SqlToken } from './sql-tokens';
 import { tokenize } from './sql-tokens';
 

@@ -1,6 +1,6 @@
-import type { Cascade } from '../change/stream';
-import type { TableName, TableScope } from '../change/table-name';
-import { isInScope, tableId } from '../change/table-name';
+import type { Cascade } from '../../change/stream';
+import type { TableName, TableScope } from '../../change/table-name';
+import { isInScope, tableId } from '../../change/table-name';
 
 /** A foreign key, as far as it matters here. */
 export interface ForeignKey {

@@ -1,7 +1,7 @@
-import type { TableScope } from '../change/table-name';
-import type { Cascade } from '../change/stream';
-import { flushPatternsOf } from '../keys/flush-patterns';
-import type { TableRules } from '../keys/table-rules';
+import type { TableScope } from '../../change/table-name';
+import type { Cascade } from '../../change/stream';
+import { flushPatternsOf } from '../../keys/flush-patterns';
+import type { TableRules } from '../../keys/table-rules';
 import { CascadeGraph } from './cascade-graph';
 
 /** Which tables of a source matter. */

@@ -1,9 +1,9 @@
-import type { Row } from '../change/change-event';
-import type { CommitMark, TableShape, WitnessRow, WitnessValue } from '../change/stream';
-import type { Column } from '../decode/column';
-import { ColumnType } from '../decode/column-type';
-import { RowsDecoder } from '../decode/rows-decoder';
-import { quoteName, quoteText } from '../mysql/sql-text';
+import type { Row } from '../../change/change-event';
+import type { CommitMark, TableShape, WitnessRow, WitnessValue } from '../../change/stream';
+import type { Column } from '../../decode/column';
+import { ColumnType } from '../../decode/column-type';
+import { RowsDecoder } from '../../decode/rows-decoder';
+import { quoteName, quoteText } from '../../mysql/sql-text';
 
 /** Character sets whose text the server takes back exactly as it was decoded. */
 const PLAIN_CHARSETS = new Set(['utf8', 'utf8mb3', 'utf8mb4', 'ascii', 'latin1', 'binary']);

@@ -1,9 +1,9 @@
-import type { TableName } from '../change/table-name';
-import type { EventHeader } from '../decode/event-header';
-import type { PreparedTransaction } from '../change/position';
-import type { CatalogEntry } from './table-catalog';
+import type { TableName } from '../../change/table-name';
+import type { EventHeader } from '../../decode/event-header';
+import type { PreparedTransaction } from '../../change/position';
+import type { CatalogEntry } from '../tables/table-catalog';
 import { Savepoints } from './savepoints';
-import type { Xid } from './xid';
+import type { Xid } from '../statements/xid';
 
 /** A row event that waits for what becomes of its transaction. */
 export interface KeptRows {

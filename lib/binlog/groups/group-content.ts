@@ -1,13 +1,13 @@
-import type { RowChange } from '../change/stream';
-import { mayChangeForeignKeys } from './ddl';
-import type { EventHeader } from '../decode/event-header';
-import { EventType } from '../decode/event-header';
+import type { RowChange } from '../../change/stream';
+import { mayChangeForeignKeys } from '../statements/ddl';
+import type { EventHeader } from '../../decode/event-header';
+import { EventType } from '../../decode/event-header';
 import type { KeptRows } from './prepared-transactions';
-import type { LoggedStatement } from './query-event';
-import type { ReadStatement, StatementReader } from './statement-reader';
+import type { LoggedStatement } from '../statements/query-event';
+import type { ReadStatement, StatementReader } from '../statements/statement-reader';
 import type { StreamFlushes } from './stream-flushes';
 import { changesColumns } from './stream-flushes';
-import type { CatalogEntry, TableCatalog } from './table-catalog';
+import type { CatalogEntry, TableCatalog } from '../tables/table-catalog';
 import type { TransactionAssembler } from './transaction-assembler';
 
 const STATEMENT_UNKNOWN = 'A statement was logged that may have changed any table';

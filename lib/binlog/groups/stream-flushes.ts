@@ -1,11 +1,15 @@
-import { ColumnsUncertainError, EventUnsupportedError, RowUndecodableError } from '../errors/change.errors';
-import { messageOf } from '../errors/cacheflow.error';
-import type { StreamItem, TableShape } from '../change/stream';
-import type { TableName, TableScope } from '../change/table-name';
-import { formatPosition } from '../change/position';
-import type { StreamSink } from './stream-sink';
+import {
+  ColumnsUncertainError,
+  EventUnsupportedError,
+  RowUndecodableError,
+} from '../../errors/change.errors';
+import { messageOf } from '../../errors/cacheflow.error';
+import type { StreamItem, TableShape } from '../../change/stream';
+import type { TableName, TableScope } from '../../change/table-name';
+import { formatPosition } from '../../change/position';
+import type { StreamSink } from '../stream-sink';
 import type { TransactionAssembler } from './transaction-assembler';
-import type { Watchlist } from './watchlist';
+import type { Watchlist } from '../tables/watchlist';
 
 /** More flushes than this become one for each database, or one for all. */
 const MAX_FLUSHES = 16;

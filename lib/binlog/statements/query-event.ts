@@ -1,5 +1,5 @@
 import { inflateSync } from 'node:zlib';
-import type { EventHeader } from '../decode/event-header';
+import type { EventHeader } from '../../decode/event-header';
 
 /** A statement as it stands in the binlog. */
 export interface LoggedStatement {

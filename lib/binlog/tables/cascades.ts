@@ -1,11 +1,11 @@
-import type { ErrorReporter } from '../errors/error-reporter';
-import { currentUser, isDenied } from '../mysql/grants';
-import type { TableRules } from '../keys/table-rules';
-import { toRegExp } from '../keys/patterns';
+import type { ErrorReporter } from '../../errors/error-reporter';
+import { currentUser, isDenied } from '../../mysql/grants';
+import type { TableRules } from '../../keys/table-rules';
+import { toRegExp } from '../../keys/patterns';
 import type { ForeignKey } from './cascade-graph';
 import { CascadeGraph, idOf } from './cascade-graph';
-import type { ControlConnection, ServerInfo } from '../mysql/control-connection';
-import { quoteTable } from '../mysql/sql-text';
+import type { ControlConnection, ServerInfo } from '../../mysql/control-connection';
+import { quoteTable } from '../../mysql/sql-text';
 import type { Watchlist } from './watchlist';
 
 const KEYS = `

@@ -1,6 +1,6 @@
-import type { CommitMark, StreamItem, TransactionPiece } from '../change/stream';
+import type { CommitMark, StreamItem, TransactionPiece } from '../../change/stream';
 import type { GroupFate } from './group-fate';
-import type { BinlogPosition } from '../change/position';
+import type { BinlogPosition } from '../../change/position';
 import { Savepoints } from './savepoints';
 
 /** A transaction's rows are handed on in pieces of about this size, so that a huge one never stands in memory. */

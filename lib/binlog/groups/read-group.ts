@@ -1,10 +1,10 @@
-import { messageOf } from '../errors/cacheflow.error';
-import type { ControlConnection } from '../mysql/control-connection';
-import type { EventHeader } from '../decode/event-header';
+import { messageOf } from '../../errors/cacheflow.error';
+import type { ControlConnection } from '../../mysql/control-connection';
+import type { EventHeader } from '../../decode/event-header';
 import type { GroupFate } from './group-fate';
 import { FateScan } from './group-fate';
-import { readStretch } from '../mysql/read-stretch';
-import { classifySourceError } from '../mysql/source-faults';
+import { readStretch } from '../../mysql/read-stretch';
+import { classifySourceError } from '../../mysql/source-faults';
 
 /** The events of a group are no longer where they were. */
 export class GroupUnreadableError extends Error {}
