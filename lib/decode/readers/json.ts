@@ -3,7 +3,7 @@ import { utf8 } from '../charset';
 import { ColumnType } from '../column-type';
 import { decimalTextReader } from './decimal';
 import { JSON_TEXT, jsonValues, type JsonBuilder } from './json-builder';
-import { pad2, pad4, timeText } from './temporal-text';
+import { dateText, timeText } from './temporal-text';
 
 /**
  * MySQL's binary JSON. Source: MySQL `sql-common/json_binary.h`, which describes the format, and
@@ -188,12 +188,14 @@ function packedTemporal(type: number, packed: bigint): string {
   const minute = (clock >> 6) & 63;
   const second = clock & 63;
   if (type === ColumnType.Time) {
-    return timeText(negative, Number((magnitude >> 36n) & 0x3ffn), minute, second, micros, 6);
+    const hour = Number((magnitude >> 36n) & 0x3ffn);
+    return timeText({ negative, hour, minute, second, micros }, 6);
   }
   const date = Number(magnitude >> 41n);
   const yearMonth = date >> 5;
-  const day = `${pad4(Math.floor(yearMonth / 13))}-${pad2(yearMonth % 13)}-${pad2(date & 31)}`;
-  return type === ColumnType.Date ? day : `${day} ${timeText(false, clock >> 12, minute, second, micros, 6)}`;
+  const text = dateText({ year: Math.floor(yearMonth / 13), month: yearMonth % 13, day: date & 31 });
+  if (type === ColumnType.Date) return text;
+  return `${text} ${timeText({ negative: false, hour: clock >> 12, minute, second, micros }, 6)}`;
 }
 
 const BASE64_LINE = 76;

@@ -11,7 +11,11 @@ export const readClassicTime: Reader = (cursor) => {
   const packed = (cursor.uintLE(3) << 8) >> 8;
   const magnitude = Math.abs(packed);
   const minutes = Math.floor(magnitude / 100);
-  return timeText(packed < 0, Math.floor(minutes / 100), minutes % 100, magnitude % 100, 0, 0);
+  const hour = Math.floor(minutes / 100);
+  return timeText(
+    { negative: packed < 0, hour, minute: minutes % 100, second: magnitude % 100, micros: 0 },
+    0,
+  );
 };
 
 /** DATETIME before MySQL 5.6: the number YYYYMMDDHHMMSS, little-endian. */
@@ -22,15 +26,15 @@ export function classicDatetimeReader(options: ValueOptions): Reader {
     const packed = cursor.uintLE(4) * 0x100000000 + low;
     const date = Math.floor(packed / 1_000_000);
     const time = packed % 1_000_000;
-    return value(
-      Math.floor(date / 10_000),
-      Math.floor(date / 100) % 100,
-      date % 100,
-      Math.floor(time / 10_000),
-      Math.floor(time / 100) % 100,
-      time % 100,
-      0,
-    );
+    return value({
+      year: Math.floor(date / 10_000),
+      month: Math.floor(date / 100) % 100,
+      day: date % 100,
+      hour: Math.floor(time / 10_000),
+      minute: Math.floor(time / 100) % 100,
+      second: time % 100,
+      micros: 0,
+    });
   };
 }
 
@@ -56,11 +60,13 @@ export function hiresTimeReader(digits: number): Reader {
     const seconds = Math.floor(magnitude / unitsPerSecond);
     const micros = (magnitude % unitsPerSecond) * (1_000_000 / unitsPerSecond);
     return timeText(
-      units < 0,
-      Math.floor(seconds / 3600),
-      Math.floor(seconds / 60) % 60,
-      seconds % 60,
-      micros,
+      {
+        negative: units < 0,
+        hour: Math.floor(seconds / 3600),
+        minute: Math.floor(seconds / 60) % 60,
+        second: seconds % 60,
+        micros,
+      },
       digits,
     );
   };
@@ -84,7 +90,7 @@ export function hiresDatetimeReader(digits: number, options: ValueOptions): Read
     const hour = next(24);
     const day = next(32);
     const month = next(13);
-    return value(Number(rest), month, day, hour, minute, second, micros);
+    return value({ year: Number(rest), month, day, hour, minute, second, micros });
   };
 }
 

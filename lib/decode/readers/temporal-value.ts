@@ -1,34 +1,24 @@
 import { asDateString, type ValueOptions } from '../value-options';
 import { timeZoneOf } from './time-zone';
-import { fractionText, pad2, pad4 } from './temporal-text';
+import type { WallTime } from './temporal-text';
+import { dateText, datetimeText, fractionText } from './temporal-text';
 
 /** What a DATE's parts become: a Date at midnight of the connection's time zone, or text. */
 export function dateValue(options: ValueOptions): (year: number, month: number, day: number) => unknown {
-  if (asDateString(options, 'DATE')) return (year, month, day) => `${pad4(year)}-${pad2(month)}-${pad2(day)}`;
+  if (asDateString(options, 'DATE')) return (year, month, day) => dateText({ year, month, day });
   const zone = timeZoneOf(options.timezone);
   return (year, month, day) => zone.date(year, month, day);
 }
 
-/** What a DATETIME's parts become. */
-export type DatetimeValue = (
-  year: number,
-  month: number,
-  day: number,
-  hour: number,
-  minute: number,
-  second: number,
-  micros: number,
-) => unknown;
+/** What a DATETIME becomes. */
+export type DatetimeValue = (wall: WallTime) => unknown;
 
 export function datetimeValue(options: ValueOptions, digits: number): DatetimeValue {
   if (asDateString(options, 'DATETIME')) {
-    return (year, month, day, hour, minute, second, micros) =>
-      `${pad4(year)}-${pad2(month)}-${pad2(day)} ${pad2(hour)}:${pad2(minute)}:${pad2(second)}` +
-      fractionText(micros, digits);
+    return (wall) => datetimeText(wall) + fractionText(wall.micros, digits);
   }
   const zone = timeZoneOf(options.timezone);
-  return (year, month, day, hour, minute, second, micros) =>
-    zone.datetime(year, month, day, hour, minute, second, Math.floor(micros / 1000));
+  return (wall) => zone.datetime(wall);
 }
 
 /** What an instant becomes; the instant 0 is the zero date. */

@@ -49,15 +49,15 @@ function datetime2Reader(digits: number, options: ValueOptions): Reader {
     const high = cursor.uintBE(4);
     const low = cursor.uintLE(1);
     const yearMonth = (high >>> 14) & 0x1ffff;
-    return value(
-      Math.floor(yearMonth / 13),
-      yearMonth % 13,
-      (high >>> 9) & 31,
-      (high >>> 4) & 31,
-      ((high & 15) << 2) | (low >> 6),
-      low & 63,
-      bytes === 0 ? 0 : readFraction(cursor, bytes),
-    );
+    return value({
+      year: Math.floor(yearMonth / 13),
+      month: yearMonth % 13,
+      day: (high >>> 9) & 31,
+      hour: (high >>> 4) & 31,
+      minute: ((high & 15) << 2) | (low >> 6),
+      second: low & 63,
+      micros: bytes === 0 ? 0 : readFraction(cursor, bytes),
+    });
   };
 }
 
@@ -81,7 +81,9 @@ function time2Reader(digits: number): Reader {
     const magnitude = Math.abs(packed);
     const clock = Math.floor(magnitude / 256 ** bytes);
     const micros = bytes === 0 ? 0 : (magnitude % 256 ** bytes) * unit;
-    return timeText(packed < 0, (clock >> 12) & 0x3ff, (clock >> 6) & 63, clock & 63, micros, digits);
+    const negative = packed < 0;
+    const hour = (clock >> 12) & 0x3ff;
+    return timeText({ negative, hour, minute: (clock >> 6) & 63, second: clock & 63, micros }, digits);
   };
 }
 

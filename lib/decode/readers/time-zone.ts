@@ -1,4 +1,5 @@
-import { pad2, pad4 } from './temporal-text';
+import type { WallTime } from './temporal-text';
+import { dateText, datetimeText } from './temporal-text';
 
 /**
  * The time zone of a connection: between wall clocks and instants, as mysql2 goes between them (mysql2
@@ -7,15 +8,8 @@ import { pad2, pad4 } from './temporal-text';
 export interface TimeZone {
   /** Midnight of a DATE. */
   date(year: number, month: number, day: number): Date;
-  datetime(
-    year: number,
-    month: number,
-    day: number,
-    hour: number,
-    minute: number,
-    second: number,
-    millis: number,
-  ): Date;
+  /** A DATETIME; a Date has no more than milliseconds. */
+  datetime(wall: WallTime): Date;
   /** The wall clock of an instant, without a fraction. */
   text(epochSeconds: number): string;
 }
@@ -39,30 +33,20 @@ function isNoDate(month: number, day: number): boolean {
   return month < 1 || month > 12 || day < 1 || day > 31;
 }
 
-function wallText(
-  year: number,
-  month: number,
-  day: number,
-  hour: number,
-  minute: number,
-  second: number,
-): string {
-  return `${pad4(year)}-${pad2(month)}-${pad2(day)} ${pad2(hour)}:${pad2(minute)}:${pad2(second)}`;
+/** The years before 100 go through Date's text constructor, which mysql2 gives them to. */
+function datetimeByText(wall: WallTime, suffix: string): Date {
+  const fraction = millisOf(wall).toString().padStart(3, '0');
+  return new Date(`${datetimeText(wall)}.${fraction}${suffix}`);
 }
 
-/** The years before 100 go through Date's text constructor, which mysql2 gives them to. */
-function datetimeByText(
-  year: number,
-  month: number,
-  day: number,
-  hour: number,
-  minute: number,
-  second: number,
-  millis: number,
-  suffix: string,
-): Date {
-  const fraction = millis.toString().padStart(3, '0');
-  return new Date(`${wallText(year, month, day, hour, minute, second)}.${fraction}${suffix}`);
+function millisOf({ micros }: WallTime): number {
+  return Math.floor(micros / 1000);
+}
+
+/** The milliseconds since 1970 at which UTC's clock shows it. */
+function utcOf(wall: WallTime): number {
+  const { year, month, day, hour, minute, second } = wall;
+  return Date.UTC(year, month - 1, day, hour, minute, second, millisOf(wall));
 }
 
 /** UTC, or a fixed distance from it. */
@@ -81,33 +65,25 @@ class FixedOffset implements TimeZone {
     const utc = Date.UTC(year, month - 1, day);
     if (this.suffix === 'Z') return new Date(utc);
     if (year >= 100 && !isNoDate(month, day)) return new Date(utc - this.offsetMillis);
-    return new Date(`${pad4(year)}-${pad2(month)}-${pad2(day)}T00:00:00${this.suffix}`);
+    return new Date(`${dateText({ year, month, day })}T00:00:00${this.suffix}`);
   }
 
-  datetime(
-    year: number,
-    month: number,
-    day: number,
-    hour: number,
-    minute: number,
-    second: number,
-    millis: number,
-  ): Date {
-    if (isNoDate(month, day)) return new Date(NaN);
-    if (year < 100) return datetimeByText(year, month, day, hour, minute, second, millis, this.suffix);
-    return new Date(Date.UTC(year, month - 1, day, hour, minute, second, millis) - this.offsetMillis);
+  datetime(wall: WallTime): Date {
+    if (isNoDate(wall.month, wall.day)) return new Date(NaN);
+    return wall.year < 100 ? datetimeByText(wall, this.suffix) : new Date(utcOf(wall) - this.offsetMillis);
   }
 
   text(epochSeconds: number): string {
     const wall = new Date(epochSeconds * 1000 + this.offsetMillis);
-    return wallText(
-      wall.getUTCFullYear(),
-      wall.getUTCMonth() + 1,
-      wall.getUTCDate(),
-      wall.getUTCHours(),
-      wall.getUTCMinutes(),
-      wall.getUTCSeconds(),
-    );
+    return datetimeText({
+      year: wall.getUTCFullYear(),
+      month: wall.getUTCMonth() + 1,
+      day: wall.getUTCDate(),
+      hour: wall.getUTCHours(),
+      minute: wall.getUTCMinutes(),
+      second: wall.getUTCSeconds(),
+      micros: 0,
+    });
   }
 }
 
@@ -122,50 +98,35 @@ class LocalTimeZone implements TimeZone {
   private readonly offsets = new Map<number, number>();
 
   date(year: number, month: number, day: number): Date {
-    return this.at(year, month, day, 0, 0, 0, 0);
+    return this.at({ year, month, day, hour: 0, minute: 0, second: 0, micros: 0 });
   }
 
-  datetime(
-    year: number,
-    month: number,
-    day: number,
-    hour: number,
-    minute: number,
-    second: number,
-    millis: number,
-  ): Date {
-    if (isNoDate(month, day)) return new Date(NaN);
-    if (year < 100) return datetimeByText(year, month, day, hour, minute, second, millis, '');
-    return this.at(year, month, day, hour, minute, second, millis);
+  datetime(wall: WallTime): Date {
+    if (isNoDate(wall.month, wall.day)) return new Date(NaN);
+    return wall.year < 100 ? datetimeByText(wall, '') : this.at(wall);
   }
 
   text(epochSeconds: number): string {
     const wall = new Date(epochSeconds * 1000);
-    return wallText(
-      wall.getFullYear(),
-      wall.getMonth() + 1,
-      wall.getDate(),
-      wall.getHours(),
-      wall.getMinutes(),
-      wall.getSeconds(),
-    );
+    return datetimeText({
+      year: wall.getFullYear(),
+      month: wall.getMonth() + 1,
+      day: wall.getDate(),
+      hour: wall.getHours(),
+      minute: wall.getMinutes(),
+      second: wall.getSeconds(),
+      micros: 0,
+    });
   }
 
-  private at(
-    year: number,
-    month: number,
-    day: number,
-    hour: number,
-    minute: number,
-    second: number,
-    millis: number,
-  ): Date {
+  private at(wall: WallTime): Date {
+    const { year, month, day, hour, minute, second } = wall;
     if (year >= 100) {
-      const wall = Date.UTC(year, month - 1, day, hour, minute, second, millis);
-      const offset = this.offsetAt(Math.floor(wall / MILLIS_PER_HOUR));
-      if (!Number.isNaN(offset)) return new Date(wall - offset);
+      const utc = utcOf(wall);
+      const offset = this.offsetAt(Math.floor(utc / MILLIS_PER_HOUR));
+      if (!Number.isNaN(offset)) return new Date(utc - offset);
     }
-    return new Date(year, month - 1, day, hour, minute, second, millis);
+    return new Date(year, month - 1, day, hour, minute, second, millisOf(wall));
   }
 
   private offsetAt(hour: number): number {

@@ -5,7 +5,7 @@ import { resolveColumns } from '../../../lib/decode/column';
 import { isRowsEvent } from '../../../lib/decode/rows-decoder';
 import { parseTableMap } from '../../../lib/decode/table-map';
 import { loadCharsets, loadTableDefinition } from '../../../lib/mysql/table-definition';
-import { WitnessTable } from '../../../lib/binlog/witness-table';
+import { WitnessTable } from '../../../lib/binlog/tables/witness-table';
 import { isChanged, isFree } from '../../../lib/barrier/barrier-rows';
 import { openBarrierSession } from '../../../lib/barrier/barrier-session';
 import type { WitnessRow } from '../../../lib/change/stream';

@@ -20,9 +20,8 @@ describe('the local clock', () => {
     ] as const) {
       for (let minute = 0; minute < 24 * 60; minute += 15) {
         const hour = Math.floor(minute / 60);
-        expect(clock.datetime(2024, month, day, hour, minute % 60, 1, 2)).toStrictEqual(
-          new Date(2024, month - 1, day, hour, minute % 60, 1, 2),
-        );
+        const wall = { year: 2024, month, day, hour, minute: minute % 60, second: 1, micros: 2_000 };
+        expect(clock.datetime(wall)).toStrictEqual(new Date(2024, month - 1, day, hour, minute % 60, 1, 2));
       }
     }
   });
@@ -32,6 +31,7 @@ describe('the local clock', () => {
     expect(zero).toStrictEqual(new Date(0, -1, 0));
     expect(timeZoneOf('Z').date(0, 0, 0)).toStrictEqual(new Date(Date.UTC(0, -1, 0)));
     expect(timeZoneOf('+08:00').date(0, 0, 0)).toStrictEqual(new Date(NaN));
-    expect(timeZoneOf('local').datetime(2024, 0, 1, 0, 0, 0, 0)).toStrictEqual(new Date(NaN));
+    const none = { year: 2024, month: 0, day: 1, hour: 0, minute: 0, second: 0, micros: 0 };
+    expect(timeZoneOf('local').datetime(none)).toStrictEqual(new Date(NaN));
   });
 });
