@@ -37,12 +37,19 @@ import { TableKeys } from './keys/table-keys';
  */
 @Module({})
 export class CacheflowModule extends ConfigurableModuleClass {
-  /** @throws CacheflowConfigurationError at the app's start, when anything is wrong with options or server */
+  /**
+   * Sets up one source.
+   *
+   * @throws CacheflowConfigurationError at app startup, if anything is wrong with the options or the server
+   */
   static override forRoot(options: CacheflowOptions & CacheflowExtras): DynamicModule {
     return assemble(super.forRoot(options), options);
   }
 
-  /** As `forRoot`, with options from a factory, a class or an existing provider; `name` and `isGlobal` stand beside. */
+  /**
+   * Does the same as `forRoot`, with options from a factory, a class, or an existing provider. Put `name` and
+   * `isGlobal` next to `useFactory`, `useClass`, or `useExisting`, not among the options.
+   */
   static override forRootAsync(options: CacheflowAsyncOptions): DynamicModule {
     return assemble(
       super.forRootAsync(options as Parameters<typeof ConfigurableModuleClass.forRootAsync>[0]),

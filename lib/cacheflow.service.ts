@@ -17,7 +17,7 @@ import { TableKeys } from './keys/table-keys';
 
 const CAUGHT_UP_TIMEOUT_MILLIS = 10_000;
 
-/** What an application injects: the changes, the errors, and a hand on the tail. */
+/** What an app injects: reads through the cache, the changes, the errors, and control of the tail. */
 @Injectable()
 export class CacheflowService {
   constructor(
@@ -31,62 +31,66 @@ export class CacheflowService {
   ) {}
 
   /**
-   * Each change of a watched table, in commit order, after its cache work is done. A subscriber that throws is
-   * reported on `errors$` and harms nobody. Completes at shutdown.
+   * Each change of a watched table, in commit order, after the cache work for it is done. If a subscriber throws, the
+   * library reports the error on `errors$`, and nobody else is affected. Completes at shutdown.
    */
   get events$(): Observable<ChangeEvent> {
     return this.hub.events$;
   }
 
-  /** Everything that went wrong in the tail; also logged. Completes at shutdown. */
+  /** Everything that goes wrong in the tail. The library also logs these errors. Completes at shutdown. */
   get errors$(): Observable<CacheflowError> {
     return this.errors.errors$;
   }
 
   /**
-   * Commands and handler calls that were given up on: in RabbitMQ's dead-letter queue with `retry.mq`, else in a
-   * stream in Redis.
+   * The commands and handler calls that the library gave up on. With `retry.mq`, they are in RabbitMQ's dead-letter
+   * queue. Otherwise they are in a stream in Redis.
+   *
+   * @throws CacheflowStoppedError with `retry.mq`, before the module has started
    */
   get deadLetters(): DeadLetters {
     return this.retry.deadLetters;
   }
 
-  /** How the tail is doing, as of now. */
+  /** Returns a snapshot of the state of the tail. */
   status(): CacheflowStatus {
     return this.binlog.status();
   }
 
   /**
-   * Resolves when everything that was committed on the source before the call has been applied to the cache.
-   * `@OnBinlog` handlers may still run then.
+   * Resolves once everything that was committed on the source before the call has been applied to the cache.
+   * `@OnBinlog` handlers may still be running then.
    *
-   * @param options.timeoutMillis how long to wait, 10000 by default
-   * @throws CaughtUpTimeoutError when it takes longer
-   * @throws CacheflowStoppedError when the tail has failed or was stopped
+   * @param options.timeoutMillis how long to wait, in milliseconds; 10000 by default
+   * @throws CaughtUpTimeoutError if it takes longer
+   * @throws CacheflowStoppedError if the tail has failed or was stopped, or before the module has started
    */
   async caughtUp(options: { timeoutMillis?: number } = {}): Promise<void> {
     await this.binlog.caughtUp(options.timeoutMillis ?? CAUGHT_UP_TIMEOUT_MILLIS);
   }
 
   /**
-   * The value at a key, or what the loader gives, which is put into the cache then: never over a change that came in
-   * between. Of all processes one loads at a time; others wait a moment for it. What callers get is always what the
-   * serializer makes of the value, so that a miss looks like a hit: with JSON, a `Date` is a string.
+   * Returns the cached value at a key. On a miss, it returns what the loader returns and caches that value. A loaded
+   * value never overwrites a change that happened in the meantime. Only one process at a time loads a key. The others
+   * wait briefly for its value. Callers always get what the serializer makes of the value, and so a miss looks like a
+   * hit: with JSON, a `Date` is a string.
    *
-   * Redis that is away is no error here: the loader answers.
+   * If Redis is away, the loader answers, and the call does not fail.
    *
-   * @param load must read the row itself, not in a transaction that was begun before; null where there is none
-   * @throws ReadOptionsError for options that make no sense; what the loader throws is passed on, and not cached
+   * @param load must read the row itself, and not in a transaction that began before the call; null if there is no row
+   * @throws ReadOptionsError if the options or the key are invalid; an error of the loader is passed on, and not cached
    */
   async getOrLoad<T>(key: string, load: Load<T>, options?: ReadOptions): Promise<T> {
     return this.reader.getOrLoad(key, load, options);
   }
 
   /**
-   * The values at keys, in their order, null where there is none; one question to Redis for all of them. The loader is
-   * called with the missing keys, in more than one call where another process is loading some of them.
+   * Returns the values at several keys, in the order of the keys, with null for each key that has no value. The library
+   * asks Redis once for all of them. It calls the loader with the missing keys, more than once if another process is
+   * loading some of them.
    *
-   * @throws as `getOrLoad`
+   * @throws as `getOrLoad`, also ReadOptionsError if the loader does not return one value for each key
    */
   async getManyOrLoad<T>(
     keys: readonly string[],
@@ -97,28 +101,39 @@ export class CacheflowService {
   }
 
   /**
-   * The key of a row, as the tail makes it of the table's options.
+   * Returns the key of a row, exactly as the tail makes it from the table's options.
    *
    * @param table `schema.table`
-   * @param row the columns of the key; with several templates the one is taken whose columns are given
-   * @throws KeyUnknownError when the table is not watched, columns are missing, or a default key needs a look at the
-   * source, which was not reached yet
+   * @param row the columns of the key; of several templates, the library uses the one whose columns are given
+   * @throws KeyUnknownError if the table is not watched, if columns are missing or NULL, or if a default key needs the
+   * source, which the library has not reached yet
    */
   keyOf(table: string, row: object): string {
     return this.tableKeys.keyOf(table, row);
   }
 
-  /** Removes keys, and what depends on tags, from the cache. Rejects with the client's error when Redis does not take it. */
+  /**
+   * Removes keys from the cache, and everything that depends on the given tags. Rejects with the client's error if
+   * Redis does not accept the removal.
+   */
   async invalidate(...keys: string[]): Promise<void> {
     await forgetKeys(this.redis.client, keys);
   }
 
-  /** Holds the tail between two batches. The source keeps the changes as long as it keeps its binlog. */
+  /**
+   * Holds the tail between two batches. The source keeps the changes for as long as it keeps its binlog.
+   *
+   * @throws CacheflowStoppedError before the module has started
+   */
   pause(): void {
     this.binlog.pause();
   }
 
-  /** Goes on after `pause()`. */
+  /**
+   * Lets the tail continue after `pause()`.
+   *
+   * @throws CacheflowStoppedError before the module has started
+   */
   resume(): void {
     this.binlog.resume();
   }

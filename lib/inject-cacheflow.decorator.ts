@@ -3,7 +3,7 @@ import { Inject } from '@nestjs/common';
 import { DEFAULT_NAME } from './support/injection-tokens';
 import { CacheflowService } from './cacheflow.service';
 
-/** The token of the CacheflowService of a source; the class itself for the one without a name. */
+/** Returns the injection token of a source's CacheflowService. For a source without a name, it is the class itself. */
 export function getCacheflowToken(name: string = DEFAULT_NAME): InjectionToken<CacheflowService> {
   return name === DEFAULT_NAME ? CacheflowService : `CacheflowService:${name}`;
 }

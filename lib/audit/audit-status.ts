@@ -1,25 +1,25 @@
-/** How the auditor is doing; counts are of keys, since the start of the process. */
+/** What the auditor found since the start of the process. The counts of each horizon are of keys. */
 export interface AuditStatus {
-  /** Changes whose checks wait for their time. */
+  /** Changes that wait until it is time for their checks. */
   readonly pending: number;
-  /** Changes that were drawn and not taken, because too many waited (`audit.maxPending`). */
+  /** Changes that the auditor selected but skipped, because too many were waiting (`audit.maxPending`). */
   readonly skipped: number;
-  /** One for each of `audit.horizonsMillis`. */
+  /** One entry for each of `audit.horizonsMillis`. */
   readonly horizons: readonly AuditHorizon[];
 }
 
-/** What the checks of one horizon came to. */
+/** The results of the checks of one horizon. */
 export interface AuditHorizon {
-  /** The horizon: time from the change to the check, in milliseconds. */
+  /** The horizon: the time from the change to the check, in milliseconds. */
   readonly millis: number;
-  /** Keys that were looked at, whatever came of it. */
+  /** Keys that the auditor checked, with any result. */
   readonly checked: number;
-  /** Keys whose value was wrong; each was reported. */
+  /** Keys whose value was wrong. The library reported each of them. */
   readonly faults: number;
-  /** Keys that changed whenever they were looked at. */
+  /** Keys that changed at every check. */
   readonly undecided: number;
-  /** Keys whose value cannot be compared with the row. */
+  /** Keys whose value the auditor cannot compare with the row. */
   readonly incomparable: number;
-  /** Faulty keys that were removed (`audit.repair`). */
+  /** Faulty keys that the auditor removed (`audit.repair`). */
   readonly repaired: number;
 }

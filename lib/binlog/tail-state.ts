@@ -1,9 +1,9 @@
 /**
- * - `idle`: not started yet
- * - `connecting`: on the way to the source, at the first start or after a break
- * - `streaming`: reading the binlog
- * - `paused`: held by `pause()`
- * - `failed`: given up; the configuration or the position has to be mended and the app restarted
- * - `stopped`: ended by the app's shutdown
+ * - `idle`: The tail has not started yet.
+ * - `connecting`: The tail is connecting to the source, at the first start or after a break.
+ * - `streaming`: The tail is reading the binlog.
+ * - `paused`: `pause()` is holding the tail.
+ * - `failed`: The tail has given up. Correct the configuration or the position, then restart the app.
+ * - `stopped`: The shutdown of the app has ended the tail.
  */
 export type TailState = 'idle' | 'connecting' | 'streaming' | 'paused' | 'failed' | 'stopped';

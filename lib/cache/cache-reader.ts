@@ -21,12 +21,12 @@ import { defaultPlan, planRead } from './read-options';
 import type { StorabilityCheck } from './storability';
 import { ValueCodec } from './value-codec';
 
-/** Loads one value; null where there is none. */
+/** Loads one value. Returns null if there is none. */
 export type Load<T> = () => Promise<T> | T;
 
 /**
- * Loads the values of those keys that the cache does not have: in their order, null where there is none. `indexes` are
- * the places of the keys in the list that was asked for.
+ * Loads the values of the keys that are missing from the cache. Returns one value for each of these keys, in the same
+ * order, and null if there is none. `indexes` are the indexes of these keys in the list that the caller passed.
  */
 export type LoadMany<T> = (
   keys: readonly string[],

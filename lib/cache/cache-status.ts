@@ -1,21 +1,24 @@
-/** Counts of what readers did since the start of the process, in keys. */
+/** Counts of what readers of this process did since it started, in keys. */
 export interface CacheCounters {
-  /** Served from the cache. */
+  /** Keys that were served from the cache. */
   hits: number;
-  /** Not in the cache, or not fresh enough. */
+  /** Keys that were not in the cache, or not fresh enough. */
   misses: number;
-  /** Given by a loader. Fewer than the misses, because one load serves all who wait for it. */
+  /** Keys that a loader supplied. Fewer than the misses, because one load serves all readers that wait for it. */
   loads: number;
-  /** Put into the cache. */
+  /** Keys that were put into the cache. */
   fills: number;
-  /** Loaded and not put into the cache, because the key was invalidated meanwhile or the load took too long. */
+  /**
+   * Keys that were loaded and not put into the cache, because the key was invalidated in the meantime or the load took
+   * too long.
+   */
   refusedFills: number;
-  /** Loaded without asking for a lease, because another process was loading or Redis was away. */
+  /** Keys that were loaded without a lease, because another process was loading or Redis was away. */
   unleased: number;
 }
 
-/** How readers are doing. */
+/** What readers did, and whether they work without Redis. */
 export interface CacheStatus extends Readonly<CacheCounters> {
-  /** Since when readers go without Redis, in milliseconds since 1970; undefined while they do not. */
+  /** Since when readers have been working without Redis, in milliseconds since 1970; undefined while they are not. */
   readonly bypassedSince: number | undefined;
 }

@@ -4,7 +4,7 @@ import type { CachedMetadata, CachedOptions } from './cached-options';
 
 const METADATA_KEY = 'nestjs-cacheflow:cached-response';
 
-/** What of a request the key of its response can be made of; Express and Fastify have it alike. */
+/** The parts of a request that the key of its response can be made from. They are the same in Express and Fastify. */
 export interface CachedRequest {
   readonly method: string;
   readonly url: string;
@@ -14,8 +14,8 @@ export interface CachedRequest {
 }
 
 /**
- * Says how {@link CacheflowInterceptor} caches the response of a route: as the row of a table, whose key is made of the
- * route's parameters of the same names as its columns, or by a key of its own.
+ * Defines how {@link CacheflowInterceptor} caches the response of a route: as a row of a table, or under a key of its
+ * own. With a table, the library makes the key from the route parameters that have the names of the key's columns.
  *
  * @example `@Get(':id') @CachedResponse({ table: 'user.users' })`
  * @example `@CachedResponse({ key: ({ params }) => `org:${params.id}:page`, dependsOn: ({ params }) => [tag('org', params.id)] })`

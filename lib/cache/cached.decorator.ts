@@ -8,7 +8,7 @@ import { cachedRunnerToken } from './cached-runner';
 /** A constant string, so that two copies of this library in one app still understand each other. */
 const METADATA_KEY = 'nestjs-cacheflow:cached';
 
-/** A decorator of methods that take these arguments and return a promise. */
+/** A decorator for methods that take these arguments and return a promise. */
 export type CachedDecorator<A extends readonly unknown[]> = <M extends (...args: A) => Promise<unknown>>(
   target: object,
   method: string | symbol,
@@ -18,11 +18,14 @@ export type CachedDecorator<A extends readonly unknown[]> = <M extends (...args:
 type Method = (this: object, ...args: unknown[]) => Promise<unknown>;
 
 /**
- * Reads what the method returns through the cache, as `CacheflowService.getOrLoad` does. The key is that of a row, made
- * of the arguments as the tail makes it of the row, so that writer and reader cannot disagree. A row that turns out to
- * have another key than it was asked for by is not cached. Works on any provider or controller; where the class is made
- * without Nest, as in a unit test, the method runs as it is.
+ * Reads the result of the method through the cache, as `CacheflowService.getOrLoad` does. With `table`, the key is the
+ * key of a row. The library makes it from the arguments exactly as the tail makes it from the row, and so readers and
+ * writers always agree on it. If the returned row has another key, the library does not cache it.
  *
+ * Works on any provider or controller. If the class is created without Nest, as in a unit test, the method runs without
+ * the cache.
+ *
+ * @throws TypeError if it decorates something other than a method of instances
  * @example `@Cached({ table: 'user.users' }) findOne(id: number): Promise<User | null>`
  * @example `@Cached({ table: 'user.users', by: 'email' }) findByEmail(email: string): Promise<User | null>`
  * @example `@Cached({ key: (orgId: number) => `org:${orgId}:members`, dependsOn: (orgId) => [tag('org', orgId)] })`

@@ -9,9 +9,10 @@ import type { CachedRunner } from './cached-runner';
 import { cachedRunnerToken } from './cached-runner';
 
 /**
- * Reads the responses of GET routes that have {@link CachedResponse} through the cache, as Nest's own CacheInterceptor
- * does, but for that they are gone as soon as their row changes. Bind it with `@UseInterceptors(CacheflowInterceptor)`,
- * or globally. Interceptors inside of it, pipes and the handler run only on a miss; guards always do.
+ * Reads the responses of GET routes that have {@link CachedResponse} through the cache. It works like Nest's own
+ * CacheInterceptor, except that a response is gone as soon as its row changes. Bind it with
+ * `@UseInterceptors(CacheflowInterceptor)` or globally. Interceptors inside it, pipes, and the handler run only on a
+ * miss. Guards always run.
  */
 @Injectable()
 export class CacheflowInterceptor implements NestInterceptor {

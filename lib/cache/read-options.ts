@@ -6,33 +6,37 @@ import type { CacheTag } from '../keys/tag';
 import { isTag } from '../keys/tag';
 import type { StorabilityCheck } from './storability';
 
-/** How one value is read through the cache. What is left out is taken from the option `cache`. */
+/** How the library reads one value through the cache. It takes options that you leave out from the option `cache`. */
 export interface ReadOptions {
-  /** Time to live of the value, in seconds; Infinity for none. @defaultValue `3600` */
+  /** Time to live of the value, in seconds. Infinity means no expiry. @defaultValue `3600` */
   ttlSeconds?: number;
-  /** Time to live of the answer that there is nothing (`null`), in seconds; 0 does not cache it. @defaultValue `60` */
+  /** Time to live of a cached `null`, in seconds. With 0, `null` is not cached. @defaultValue `60` */
   negativeTtlSeconds?: number;
-  /** The share by which the time to live is shortened at random at most. @defaultValue `0.1` */
+  /** The largest share by which the library shortens the time to live at random. @defaultValue `0.1` */
   ttlJitter?: number;
-  /** How long the loader may take for its value to be cached, in milliseconds. @defaultValue `10000` */
+  /** How long the load may take if its value is to be cached, in milliseconds. @defaultValue `10000` */
   leaseMillis?: number;
   /** How long to wait for another process that loads the same key, in milliseconds. @defaultValue `500` */
   waitMillis?: number;
-  /** What the value depends on besides its own key: it is not served any more once one of the tags is invalidated. */
+  /** Tags that the value depends on, besides its own key. Once one of them is invalidated, it is no longer served. */
   dependsOn?: readonly CacheTag[];
   /**
-   * Serve from the cache only where everything is known to be applied that was committed longer ago than this, in
-   * milliseconds. How close it can be told is `cache.watermarkMillis`. @defaultValue any age will do
+   * Serve from the cache only if every change that was committed longer ago than this, in milliseconds, is known to be
+   * applied. `cache.watermarkMillis` limits how precisely the library knows this.
+   *
+   * @defaultValue any age will do
    */
   maxStalenessMillis?: number;
   /**
-   * Serve from the cache only where this transaction is applied: the GTID of a write that has to be seen (MySQL's
+   * Serve from the cache only if this transaction is applied: the GTID of a write that the read must see (MySQL's
    * `uuid:5`, MariaDB's `0-1-5`).
    */
   after?: string;
   /**
-   * What to do where nothing can be told (no tail has published anything, Redis does not answer): load, or serve what is
-   * there. What is known to be too old is never served. @defaultValue `'load'`
+   * What to do if the freshness is unknown, because no tail has published anything or Redis does not answer: load, or
+   * serve what is cached. The library never serves a value that it knows to be too old.
+   *
+   * @defaultValue `'load'`
    */
   onUnknown?: 'load' | 'serve';
 }

@@ -1,12 +1,12 @@
 import type { ChangePosition } from './position';
 
-/** A row: column names to values, as mysql2 would give them. */
+/** A row: column names and their values, as mysql2 would return them. */
 export type Row = Record<string, unknown>;
 
 /** What happened to a row. */
 export type ChangeAction = 'insert' | 'update' | 'delete';
 
-/** One row's change, handed on after the cache was made right. */
+/** One row's change. The app receives it once the cache is right. */
 export interface ChangeEvent<T = Row> {
   readonly action: ChangeAction;
   /** The database. */
@@ -16,13 +16,13 @@ export interface ChangeEvent<T = Row> {
   readonly before: T | null;
   /** The row after the change; null for a delete. */
   readonly after: T | null;
-  /** Where the change stands in the binlog. */
+  /** The position of the change in the binlog. */
   readonly position: ChangePosition;
-  /** The transaction's GTID, where the source has one. */
+  /** The GTID of the transaction, if the source has one. */
   readonly gtid?: string;
   /**
-   * When the statement ran on the source: milliseconds since 1970, in whole seconds, not monotonic
-   * (the binlog knows no better).
+   * When the statement ran on the source: milliseconds since 1970, in whole seconds, because the binlog records no
+   * fractions. It is not monotonic.
    */
   readonly timestamp: number;
 }

@@ -85,17 +85,16 @@ export class RowsDecoder {
   /**
    * The rows of a row event.
    *
-   * @param start first byte after the common header
-   * @param end first byte after the event, its checksum left out
+   * @param body from after the common header to the end without its checksum
    * @param maxRows decode no more than the first rows
    * @throws RowDecodeError when the bytes do not fit the table
    */
-  decode(eventType: number, buf: Buffer, start: number, end: number, maxRows = Infinity): RowImages[] {
+  decode(eventType: number, body: Cursor, maxRows = Infinity): RowImages[] {
     this.row = 0;
     this.maxRows = maxRows;
     this.column = undefined;
     try {
-      const event = openRowsEvent(eventType, buf, start, end);
+      const event = openRowsEvent(eventType, body);
       this.lastBytes = event.rows.end - event.rows.pos;
       if (event.columnCount !== this.columns.length) {
         throw new CorruptEventError(

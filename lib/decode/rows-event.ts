@@ -50,12 +50,13 @@ export interface RowsEvent {
 /**
  * Reads a row event up to its first row.
  *
+ * @param cursor from after the common header to the end without its checksum
+ *
  * Source: MySQL `libs/mysql/binlog/event/rows_event.h` (Rows_event).
  */
-export function openRowsEvent(type: number, buf: Buffer, start: number, end: number): RowsEvent {
+export function openRowsEvent(type: number, cursor: Cursor): RowsEvent {
   const kind = KINDS.get(type);
   if (kind === undefined) throw new CorruptEventError(`event type ${type} is no row event`);
-  const cursor = new Cursor(buf, start, end);
   cursor.take(6 + 2); // table id, flags
   if (kind.version === 2) cursor.take(cursor.uintLE(2) - 2); // the length counts itself
   const columnCount = cursor.lengthEncoded();
@@ -63,7 +64,7 @@ export function openRowsEvent(type: number, buf: Buffer, start: number, end: num
   const bitmap = cursor.take(bitmapBytes);
   const afterBitmap = kind.action === 'update' ? cursor.take(bitmapBytes) : bitmap;
   const rows = kind.compressed ? inflateRows(cursor) : cursor;
-  return { action: kind.action, columnCount, header: buf, bitmap, afterBitmap, rows };
+  return { action: kind.action, columnCount, header: cursor.buf, bitmap, afterBitmap, rows };
 }
 
 /**

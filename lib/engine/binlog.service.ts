@@ -11,7 +11,7 @@ import type { Engine } from './engine';
 import { StartCheck } from './start-check';
 import { StatusReader } from './status.reader';
 
-/** Owns the life of the tail: checks and connects on init, streams from bootstrap, stops on destroy. */
+/** Owns the life cycle of the tail: checks and connects on init, streams from bootstrap on, stops on destroy. */
 @Injectable()
 export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnModuleDestroy {
   private engine: Engine | undefined;
@@ -28,7 +28,7 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
   ) {}
 
   /**
-   * Checks everything. A source that is away is waited for later, because the app has to start all the same.
+   * Checks everything. If the source is away, the tail waits for it later, because the app has to start all the same.
    *
    * @throws CacheflowConfigurationError that lists every fault
    */
@@ -46,7 +46,7 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
     this.running.start();
   }
 
-  /** Stops reading, finishes the batch and the handlers in hand, saves the checkpoint, closes what is ours. */
+  /** Stops reading, finishes the batch and the handlers in hand, saves the checkpoint, and closes its connections. */
   async onModuleDestroy(): Promise<void> {
     this.closing ??= this.close();
     await this.closing;

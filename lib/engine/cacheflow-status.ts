@@ -6,34 +6,35 @@ import type { Lag } from '../binlog/lag';
 import type { TailState } from '../binlog/tail-state';
 import type { BinlogPosition } from '../change/position';
 
-/** A snapshot of how the tail is doing. */
+/** A snapshot of the state of the tail. */
 export interface CacheflowStatus {
   /** The `name` of the source. */
   readonly name: string;
   readonly state: TailState;
   /** Why the tail is not streaming: the message of the latest error. */
   readonly reason: string | undefined;
+  /** The replication server id in use. */
   readonly serverId: number;
-  /** Everything up to here was applied. */
+  /** The position up to which everything has been applied. */
   readonly position: BinlogPosition | undefined;
-  /** Where a restart would go on. */
+  /** The position from which a restart would resume. */
   readonly checkpoint: BinlogPosition | undefined;
   readonly lag: Lag;
-  /** The flush of all keys of a table that is going on; undefined while there is none. */
+  /** The current flush; undefined while there is none. */
   readonly flushing: FlushProgress | undefined;
-  /** Since when changes wait until they can be read on the source, in milliseconds since 1970. */
+  /** Since when changes have been waiting to become visible on the source, in milliseconds since 1970. */
   readonly barrier: { readonly waitingSince: number | undefined };
-  /** Since when changes wait for an answer of Redis, in milliseconds since 1970. */
+  /** Since when changes have been waiting for an answer from Redis, in milliseconds since 1970. */
   readonly redis: { readonly waitingSince: number | undefined };
   /** Rows that were read and not yet applied. */
   readonly queuedRows: number;
   /** Calls of `@OnBinlog` handlers that wait or run. */
   readonly pendingHandlers: number;
-  /** What readers did, and whether they have to do without Redis. */
+  /** What readers did, and whether they work without Redis. */
   readonly cache: CacheStatus;
-  /** What was to be tried again, and how RabbitMQ is doing. */
+  /** What the library had to try again, and the state of RabbitMQ. */
   readonly retry: Readonly<RetryCounters> & { readonly state: RetryState };
-  /** What the auditor found; undefined where nothing is audited (`audit`). */
+  /** What the auditor found; undefined unless the option `audit` is set. */
   readonly audit: AuditStatus | undefined;
   readonly counters: CacheflowCounters;
 }
@@ -46,11 +47,11 @@ export interface CacheflowCounters {
   readonly invalidated: number;
   /** Keys written by write-through. */
   readonly written: number;
-  /** Keys removed because all keys of a table had to go. */
+  /** Keys removed by flushes. */
   readonly flushed: number;
-  /** Changes handed on to subscribers or handlers. */
+  /** Changes passed to subscribers or handlers. */
   readonly events: number;
-  /** Handler calls that were given up. */
+  /** Handler calls that the library gave up on. */
   readonly handlerFailures: number;
   /** Errors on `errors$`. */
   readonly errors: number;

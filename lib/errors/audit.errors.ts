@@ -1,15 +1,15 @@
 import { ChangeError } from './change.errors';
 
-/** The auditor found a cached value that differs from its row although nothing was on its way to it. */
+/** The auditor found a cached value that differs from its row, although no update was on its way to it. */
 export class AuditFaultError extends ChangeError {
   readonly code = 'CACHEFLOW_AUDIT_FAULT';
 
   constructor(
     table: string,
     position: { readonly file: string; readonly offset: number },
-    /** The key whose value is wrong; not in the message, because it holds values of the row. */
+    /** The key whose value is wrong. The message leaves it out, because it contains values of the row. */
     readonly key: string,
-    /** How long after the change it was found, see `audit.horizonsMillis`. */
+    /** The horizon of the check that found it, in milliseconds. See `audit.horizonsMillis`. */
     readonly horizonMillis: number,
     /** Whether the key was removed. */
     readonly repaired: boolean,

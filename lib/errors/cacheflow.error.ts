@@ -1,4 +1,4 @@
-/** The stable codes of all errors of this library; a message may change, its code does not. */
+/** The stable codes of all errors of this library. A message may change, but its code does not. */
 export type CacheflowErrorCode =
   | 'CACHEFLOW_CONFIGURATION'
   | 'CACHEFLOW_SOURCE_UNAVAILABLE'
@@ -32,9 +32,10 @@ export type CacheflowErrorCode =
 /**
  * The base of every error that this library throws or emits on `errors$`.
  *
- * Messages name tables, positions and the remedy; they never hold row values or passwords.
+ * Messages name tables, positions, and the remedy. They never contain row values or passwords.
  */
 export abstract class CacheflowError extends Error {
+  /** The stable code of the error. */
   abstract readonly code: CacheflowErrorCode;
 
   constructor(message: string, options?: { cause?: unknown }) {

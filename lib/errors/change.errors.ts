@@ -1,12 +1,13 @@
 import { formatPosition } from '../change/position';
 import { CacheflowError } from './cacheflow.error';
 
-/** What all errors about a piece of the stream have in common: where it stands. */
+/** The base of all errors about a particular part of the stream. It says where that part is. */
 export abstract class ChangeError extends CacheflowError {
   constructor(
     message: string,
-    /** `schema.table`, or undefined where the table cannot be known. */
+    /** `schema.table`, or undefined if the table is unknown. */
     readonly table: string | undefined,
+    /** The place in the binlog. */
     readonly position: { readonly file: string; readonly offset: number },
     options?: { cause?: unknown },
   ) {
@@ -14,37 +15,37 @@ export abstract class ChangeError extends CacheflowError {
   }
 }
 
-/** No key can be made for the rows of a table. */
+/** The library cannot make keys for the rows of a table. */
 export class TableNotKeyableError extends ChangeError {
   readonly code = 'CACHEFLOW_TABLE_NOT_KEYABLE';
 }
 
-/** A `key` function threw or returned something that is no key. */
+/** A `key` function or `invalidates` threw, or returned something that is not a key. */
 export class KeyFailedError extends ChangeError {
   readonly code = 'CACHEFLOW_KEY_FAILED';
 }
 
-/** A row event could not be decoded. */
+/** The library cannot decode a row event. */
 export class RowUndecodableError extends ChangeError {
   readonly code = 'CACHEFLOW_ROW_UNDECODABLE';
 }
 
-/** Rows were decoded with the names of columns from after an ALTER (binlog_row_metadata is not FULL). */
+/** Rows from before an ALTER were decoded with the column names from after it (binlog_row_metadata is not FULL). */
 export class ColumnsUncertainError extends ChangeError {
   readonly code = 'CACHEFLOW_COLUMNS_UNCERTAIN';
 }
 
-/** A row image lacks columns that are needed (binlog_row_image is not FULL in the writing session). */
+/** A row image lacks columns that the library needs (binlog_row_image is not FULL in the writing session). */
 export class RowIncompleteError extends ChangeError {
   readonly code = 'CACHEFLOW_ROW_INCOMPLETE';
 }
 
-/** The binlog holds changes in a form that cannot be read, e.g. a compressed transaction. */
+/** The binlog holds changes in a form that the library cannot read, such as a compressed transaction. */
 export class EventUnsupportedError extends ChangeError {
   readonly code = 'CACHEFLOW_EVENT_UNSUPPORTED';
 }
 
-/** A custom table strategy kept failing. */
+/** A custom table strategy failed. */
 export class StrategyFailedError extends ChangeError {
   readonly code = 'CACHEFLOW_STRATEGY_FAILED';
 }
@@ -70,15 +71,12 @@ export class HandlerFailedError extends ChangeError {
   }
 }
 
-/** Redis refused a command for one key, whatever else it accepts. */
+/** Redis refused one command, while it answers others. */
 export class RedisRefusedError extends ChangeError {
   readonly code = 'CACHEFLOW_REDIS_REFUSED';
 }
 
-/**
- * What can be said of an error of the application without repeating its text,
- * which may hold row values.
- */
+/** Describes an error of the app without repeating its text, which may contain row values. */
 export function errorKind(error: unknown): string {
   return error instanceof Error ? error.name : typeof error;
 }

@@ -1,16 +1,16 @@
 import { CacheflowError } from './cacheflow.error';
 
-/** One thing that is wrong with the options or with what the database is set to. */
+/** One thing that is wrong with the options or with the settings of the database. */
 export interface ConfigurationFault {
-  /** Where: the path of an option (`tables[2].key`) or what was checked on the server. */
+  /** Where the fault is: the path of an option (`tables[2].key`), or what the library checked on the server. */
   readonly subject: string;
   /** What is wrong. */
   readonly problem: string;
-  /** What to do about it: SQL to run or an option to set. */
+  /** What to do about it: SQL to run, or an option to set. */
   readonly fix: string;
 }
 
-/** Thrown at start; lists every fault that was found, each with its fix. */
+/** Thrown at startup. Lists every fault that the library found, each with its fix. */
 export class CacheflowConfigurationError extends CacheflowError {
   readonly code = 'CACHEFLOW_CONFIGURATION';
 

@@ -1,16 +1,16 @@
 import { CacheflowError } from './cacheflow.error';
 
-/** Redis as a whole is away or refuses all writes; the tail holds and keeps trying. */
+/** Redis as a whole is away or refuses all writes. The tail holds and keeps trying. */
 export class RedisUnavailableError extends CacheflowError {
   readonly code = 'CACHEFLOW_REDIS_UNAVAILABLE';
 }
 
-/** Redis has lost writes that it had confirmed; the tail goes back to the checkpoint that it still has. */
+/** Redis lost writes that it had confirmed. The tail returns to the checkpoint that Redis still has. */
 export class RedisRewoundError extends CacheflowError {
   readonly code = 'CACHEFLOW_REDIS_REWOUND';
 }
 
-/** The checkpoint could not be loaded or saved. */
+/** The library cannot load or save the checkpoint. */
 export class CheckpointFailedError extends CacheflowError {
   readonly code = 'CACHEFLOW_CHECKPOINT_FAILED';
 }

@@ -2,9 +2,9 @@ import 'reflect-metadata';
 import { DEFAULT_NAME } from '../support/injection-tokens';
 import type { ChangeAction, ChangeEvent, Row } from '../change/change-event';
 
-/** Which changes a handler wants. */
+/** Which changes a handler receives. */
 export interface OnBinlogOptions {
-  /** @defaultValue all actions */
+  /** The actions for which the library calls the handler. @defaultValue all actions */
   actions?: readonly ChangeAction[];
   /** The `name` of the source. @defaultValue `'default'` */
   source?: string;
@@ -20,7 +20,7 @@ export interface OnBinlogMetadata {
 /** A constant string, so that two copies of this library in one app still understand each other. */
 const METADATA_KEY = 'nestjs-cacheflow:on-binlog';
 
-/** A decorator of methods that take a {@link ChangeEvent}. */
+/** A decorator for methods that take a {@link ChangeEvent}. */
 export type OnBinlogDecorator<T> = <M extends (event: ChangeEvent<T>) => unknown>(
   target: object,
   method: string | symbol,
@@ -28,10 +28,12 @@ export type OnBinlogDecorator<T> = <M extends (event: ChangeEvent<T>) => unknown
 ) => void;
 
 /**
- * Calls the method for each change of the tables that a pattern matches, after the cache was made right. The calls
- * for one row are awaited in commit order; a rejection is retried, then reported on `errors$`. Works on any
- * provider or controller that is not request-scoped. A change may arrive twice, after a restart.
+ * Calls the method for each change of the tables that a pattern matches, once the cache is right. The library awaits
+ * the calls for one row in commit order. If a call rejects, the library retries it, then reports it on `errors$`.
+ * Works on any provider or controller that is not request-scoped. After a restart, a change may arrive twice.
  *
+ * @param pattern `'db.table'`, where `*` stands for any run of characters; `'*'` alone matches every table
+ * @throws TypeError if it decorates something other than a method
  * @example `@OnBinlog<User>('user.users', { actions: ['update'] })`
  */
 export function OnBinlog<T = Row>(

@@ -1,16 +1,17 @@
 import { keyText } from './key-text';
 
-/** What `tag()` makes. It stands where a key does: in `invalidates`, `match` and `invalidate()`. */
+/** What `tag()` makes. You can use it in place of a key in `invalidates`, `match`, and `invalidate()`. */
 export type CacheTag = string & { readonly __cacheTag: never };
 
 const PREFIX = 'cf:tag:';
 
 /**
- * Something that cached values depend on, whatever their keys are: `tag('org', 7)`. Values that name it in `dependsOn`
- * are gone as soon as it is invalidated, however many they are, in one step: its key in Redis holds a generation that
- * is removed then, and a value of another generation is not served.
+ * Makes a tag, such as `tag('org', 7)`. Cached values can depend on it, regardless of their keys. Invalidating the tag
+ * invalidates all values that name it in `dependsOn` in one step. The tag's key in Redis holds a generation, which the
+ * invalidation removes. The library does not serve a value of another generation.
  *
- * @param values what tells it from others of the name, as columns of a row have it; `'*'` in `match` for all of them
+ * @param values distinguish the tag from others of the name, in the form of column values; `'*'` in `match` covers all
+ * @throws TypeError if the name is empty or not a string
  */
 export function tag(name: string, ...values: readonly unknown[]): CacheTag {
   if (typeof name !== 'string' || name === '') throw new TypeError('A tag needs a name, e.g. tag("org", 7)');

@@ -1,11 +1,11 @@
 /**
- * How values are kept in Redis: those that readers cache, and the rows that write-through writes. Both functions are
- * called synchronously and have to undo each other.
+ * Turns values into text for Redis and back: the values that readers cache and the rows that write-through writes.
+ * The library calls both functions synchronously. Each must undo the other.
  */
 export interface CacheSerializer {
-  /** The text of a value; `null` stands for "there is no such row". May throw: the value is not cached then. */
+  /** Turns a value into text. `null` stands for "there is no such row". If it throws, the value is not cached. */
   serialize(value: unknown): string;
-  /** The value of a text. May throw: the value is loaded anew then. */
+  /** Turns a text back into its value. If it throws, the value is loaded again. */
   deserialize(text: string): unknown;
 }
 

@@ -7,16 +7,16 @@ import type { CheckpointStore } from './checkpoint.store';
 import type { Row } from '../change/change-event';
 import type { InvalidatesFunction, KeyFunction, TableStrategy } from './table-strategy';
 
-/** How the cache of a table is kept right. */
+/** How the library keeps the cache of a table right. */
 export const CacheStrategy = {
-  /** Delete the keys of a changed row; the next reader loads it anew. The default. */
+  /** Removes the keys of a changed row. The next reader loads the row again. This is the default. */
   CacheAside: 'cache-aside',
-  /** Write the changed row, as JSON, to its keys; delete them when the row is deleted. */
+  /** Writes the changed row to its keys, by default as JSON. Removes the keys when the row is deleted. */
   WriteThrough: 'write-through',
 } as const;
 export type CacheStrategy = (typeof CacheStrategy)[keyof typeof CacheStrategy];
 
-/** A password, or a function that is asked for it before each connection (rotating credentials). */
+/** A password, or a function that the library calls before each connection, for credentials that rotate. */
 export type PasswordSource = string | (() => string | Promise<string>);
 
 /** The source: a MySQL (5.7 or later) or MariaDB (10.5 or later) server. */
@@ -27,185 +27,220 @@ export interface MysqlSourceOptions {
   port?: number;
   /** A Unix socket instead of host and port. */
   socketPath?: string;
-  /** Needs REPLICATION SLAVE and REPLICATION CLIENT on `*.*` and SELECT on the watched tables. */
+  /** The account. It needs REPLICATION SLAVE and REPLICATION CLIENT on `*.*`, and SELECT on the watched tables. */
   user: string;
   /** @defaultValue `''` */
   password?: PasswordSource;
-  /** TLS, in mysql2's form: `{ ca, cert, key, rejectUnauthorized, … }` or the name of a profile. */
+  /** TLS options as in mysql2: `{ ca, cert, key, rejectUnauthorized, … }`, or the name of a profile. */
   ssl?: ConnectionOptions['ssl'];
   /**
-   * The replication server id, unique among all replicas of the source. The environment's
-   * `CACHEFLOW_SERVER_ID` wins over it.
+   * The replication server id. It must be unique among all replicas of the source. The environment variable
+   * `CACHEFLOW_SERVER_ID` takes precedence over it.
    *
    * @defaultValue a random one between 2^30 and 2^32 - 1
    */
   serverId?: number;
-  /** @defaultValue `10000` */
+  /** How long one attempt to connect may take, in milliseconds. @defaultValue `10000` */
   connectTimeoutMillis?: number;
-  /** As in mysql2: how DATETIME and TIMESTAMP become `Date`s: `'local'`, `'Z'` or `'+HH:MM'`. @defaultValue `'local'` */
+  /**
+   * As in mysql2: how DATE, DATETIME, and TIMESTAMP become `Date` objects: `'local'`, `'Z'`, or `'+HH:MM'`.
+   *
+   * @defaultValue `'local'`
+   */
   timezone?: string;
-  /** As in mysql2: dates as strings, all or those of the named types. @defaultValue `false` */
+  /** As in mysql2: dates arrive as strings, either all dates or those of the listed types. @defaultValue `false` */
   dateStrings?: boolean | ('TIMESTAMP' | 'DATETIME' | 'DATE')[];
-  /** As in mysql2: DECIMAL as numbers, which loses digits. @defaultValue `false` */
+  /** As in mysql2: DECIMAL arrives as a number, which loses digits. @defaultValue `false` */
   decimalNumbers?: boolean;
   /**
-   * As in mysql2, except for the default: BIGINTs beyond 2^53 arrive as exact strings.
+   * As in mysql2, except for the default: a BIGINT beyond 2^53 arrives as an exact string.
    *
    * @defaultValue `true`
    */
   supportBigNumbers?: boolean;
-  /** As in mysql2: all BIGINTs as strings. @defaultValue `false` */
+  /**
+   * As in mysql2: every BIGINT arrives as a string. It also needs an explicit `supportBigNumbers: true`.
+   *
+   * @defaultValue `false`
+   */
   bigNumberStrings?: boolean;
-  /** As in mysql2: JSON columns as text. @defaultValue `false` */
+  /** As in mysql2: JSON columns arrive as text. @defaultValue `false` */
   jsonStrings?: boolean;
 }
 
-/** A replica of the source, where the app's readers load what they put into the cache. */
+/** The replica of the source from which the app's readers load the values that they cache. */
 export interface BarrierOptions {
+  /** Required unless `socketPath` is set. */
   host?: string;
   /** @defaultValue `3306` */
   port?: number;
   /** A Unix socket instead of host and port. */
   socketPath?: string;
-  /** Needs no grant. @defaultValue that of `mysql`, as are `password`, `ssl` and `connectTimeoutMillis` */
+  /** The account on the replica. It needs no grants. @defaultValue that of `mysql` */
   user?: string;
+  /** @defaultValue that of `mysql` */
   password?: PasswordSource;
+  /** @defaultValue that of `mysql` */
   ssl?: ConnectionOptions['ssl'];
+  /** How long one attempt to connect may take, in milliseconds. @defaultValue that of `mysql` */
   connectTimeoutMillis?: number;
 }
 
-/** Connection options of ioredis, with a password that may be a function. */
+/** Connection options of ioredis. The password may also be a function. */
 export type RedisConnectionOptions = Omit<RedisOptions, 'password'> & { password?: PasswordSource };
 
 /**
- * Where the cache is: connection options, a URL (`redis://`, `rediss://`), an ioredis `Redis` or `Cluster`
- * that the app owns (it is never closed by us), or a namespace of `@liaoliaots/nestjs-redis`.
+ * Where the cache is: connection options, a URL (`redis://`, `rediss://`), an ioredis `Redis` or `Cluster` object that
+ * the app owns and that the library never closes, or a namespace of `@liaoliaots/nestjs-redis`.
  */
 export type RedisSource = RedisConnectionOptions | string | Redis | Cluster | { namespace: string };
 
-/** What is done for the tables that `db` and `table` match. */
+/** How the library treats the tables that `db` and `table` match. */
 export interface TableOptions {
-  /** The database; `*` stands for any run of characters. */
+  /** The database. `*` stands for any run of characters. */
   db: string;
-  /** The table; `*` stands for any run of characters. An exact name goes before a pattern. */
+  /** The table. `*` stands for any run of characters. An exact name takes precedence over a pattern. */
   table: string;
   /**
-   * A {@link CacheStrategy}, or the class of an injectable that implements {@link TableStrategy}.
+   * A {@link CacheStrategy}, or an injectable class that implements {@link TableStrategy}.
    *
    * @defaultValue `'cache-aside'`
    */
   strategy?: CacheStrategy | Type<TableStrategy<never>>;
   /**
-   * The key or keys of a row: a template such as `'profile:{user_id}'`, a list of templates, or a function of
-   * the row that returns a key, a list of keys, or null for none. In a template `{$db}` and `{$table}` stand
-   * for the names, `{{` and `}}` for literal braces.
+   * The key or keys of a row: a template such as `'profile:{user_id}'`, a list of templates, or a function of the row
+   * that returns a key, a list of keys, or null for none. In a template, `{$db}` and `{$table}` stand for the names of
+   * the database and the table, and `{{` and `}}` stand for literal braces.
    *
    * @defaultValue `<db>:<table>:<keyFields joined by ':', else id, else the primary key>`
    */
   key?: string | string[] | KeyFunction;
-  /** The columns of the default key, in order. Not together with `key`. */
+  /** The columns of the default key, in order. You cannot combine it with `key`. */
   keyFields?: string[];
-  /** Put before every key of the table. @defaultValue `''` */
+  /** A prefix for every key of the table's rows. @defaultValue `''` */
   prefix?: string;
   /**
-   * Further keys and tags that a change of a row makes stale, besides the keys of the row itself.
+   * Names the keys and tags that a change of a row makes stale, besides the keys of the row itself.
    *
    * @example `invalidates: (change) => [`user:${change.after.user_id}:orders`, tag('org', change.after.org_id)]`
    */
   invalidates?: InvalidatesFunction;
   /**
-   * Redis patterns that every key matches which a `key` function or `invalidates` makes, e.g. `'profile:*'` or
-   * `tag('org', '*')`; needed with either. They serve to remove all of them when single ones cannot be told.
+   * Redis patterns that cover all keys that a `key` function or `invalidates` makes, such as `'profile:*'` or
+   * `tag('org', '*')`. Required with either of them. The library uses the patterns to remove all of these keys if it
+   * cannot determine the individual keys.
    */
   match?: string | string[];
   /** Time to live of written values, in seconds. @defaultValue none: they stay until changed or deleted */
   ttlSeconds?: number;
-  /** How cached values of the table are compared with its rows, by `audit` and by `npx nestjs-cacheflow verify`. */
+  /** How `audit` and `npx nestjs-cacheflow verify` compare the cached values of the table with its rows. */
   audit?: TableAuditOptions;
 }
 
-/** How a table's cached values are compared with its rows. */
+/** How the library compares the cached values of a table with its rows. */
 export interface TableAuditOptions {
   /**
-   * Decides instead of the library, which for cache-aside compares those properties of the cached object that have the
-   * name of a column. It is given what is cached (parsed; as text where it cannot be), a row that has the key, and the
-   * key; undefined means that the two cannot be compared, and so does a throw. It is not asked about a cached `null`
-   * or value where no row has the key: such a null is right, such a value is wrong.
+   * Decides whether a cached value agrees with a row, instead of the library. For cache-aside, the library itself
+   * compares those properties of the cached object that have the name of a column.
+   *
+   * If no row has the key, the library does not call the function: a cached `null` is then right, and any other value
+   * is wrong.
+   *
+   * @param cached the cached value, parsed, or as text if it cannot be parsed
+   * @param row a row that has the key
+   * @returns undefined if the two cannot be compared; a throw means the same
    */
   compare(cached: unknown, row: Row, key: string): boolean | undefined;
 }
 
-/** How values are read through the cache (`getOrLoad`, `@Cached`), and what is stored. */
+/** How the library reads values through the cache (`getOrLoad`, `@Cached`), and how it stores them. */
 export interface CacheOptions {
-  /** Turns values into text and back, also those of write-through. @defaultValue JSON, binary columns as base64 */
+  /** Turns values into text and back, for reads and for write-through. @defaultValue JSON, binary columns as base64 */
   serializer?: CacheSerializer;
-  /** Time to live of what readers cache, in seconds; Infinity for none. @defaultValue `3600` */
+  /** Time to live of the values that readers cache, in seconds. Infinity means no expiry. @defaultValue `3600` */
   ttlSeconds?: number;
-  /** The same for the answer that there is nothing (`null`); 0 does not cache it. @defaultValue `60` */
+  /** Time to live of a cached `null`, in seconds. With 0, `null` is not cached. @defaultValue `60` */
   negativeTtlSeconds?: number;
-  /** The share by which a time to live is shortened at random at most, so that keys do not expire together. @defaultValue `0.1` */
+  /**
+   * The largest share by which the library shortens a time to live at random. It keeps keys from expiring together.
+   *
+   * @defaultValue `0.1`
+   */
   ttlJitter?: number;
-  /** How long a loader may take for its value to be cached, in milliseconds. @defaultValue `10000` */
+  /** How long a load may take if its value is to be cached, in milliseconds. @defaultValue `10000` */
   leaseMillis?: number;
-  /** How long a reader waits for another process that loads the same key, before it loads by itself. @defaultValue `500` */
+  /**
+   * How long a reader waits for another process that loads the same key before it loads by itself, in milliseconds.
+   *
+   * @defaultValue `500`
+   */
   waitMillis?: number;
-  /** How long a reader waits for Redis, before it goes on without it. @defaultValue `500` */
+  /** How long a reader waits for Redis before it continues without it, in milliseconds. @defaultValue `500` */
   timeoutMillis?: number;
-  /** How often it is found out, and told to other processes, up to when the cache is right; see `maxStalenessMillis`. @defaultValue `500` */
+  /**
+   * How often the tail determines up to when the cache is right, and publishes that moment for all processes, in
+   * milliseconds. See `maxStalenessMillis`.
+   *
+   * @defaultValue `500`
+   */
   watermarkMillis?: number;
 }
 
-/** Where the first start begins, when there is no checkpoint yet. */
+/** Where the tail begins at the first start, when there is no checkpoint yet. */
 export type StartAt = 'latest' | 'earliest' | { file: string; offset: number } | { gtidSet: string };
 
-/** Bounds of what is read from the source but not yet applied; beyond them the socket is paused. */
+/** Bounds of what the library has read from the source and not yet applied. Beyond a bound, it holds the socket. */
 export interface QueueOptions {
-  /** @defaultValue `5000` */
+  /** Rows in the queue. @defaultValue `5000` */
   maxRows?: number;
-  /** Size of the row events in the queue. @defaultValue `33554432` (32 MiB) */
+  /** Size of the row events in the queue, in bytes. @defaultValue `33554432` (32 MiB) */
   maxBytes?: number;
 }
 
-/** How `@OnBinlog` handlers are run. */
+/** How the library runs `@OnBinlog` handlers. */
 export interface HandlerOptions {
-  /** Handler calls that wait or run; when full, cache maintenance waits too. @defaultValue `1000` */
+  /** How many handler calls may wait or run. When this queue is full, the cache waits too. @defaultValue `1000` */
   queueSize?: number;
-  /** Handler calls that run at the same time; those of one row never do. @defaultValue `16` */
+  /** How many handler calls may run at the same time. Calls for one row never do. @defaultValue `16` */
   concurrency?: number;
-  /** Calls of one handler for one change before it is given up and reported. @defaultValue `3` */
+  /** Calls of one handler for one change before the library gives up and reports the failure. @defaultValue `3` */
   maxAttempts?: number;
-  /** Wait before the second attempt; it doubles with each further one. @defaultValue `500` */
+  /**
+   * The wait before the second attempt, in milliseconds. It doubles with each further attempt, up to 30 seconds.
+   *
+   * @defaultValue `500`
+   */
   backoffMillis?: number;
 }
 
-/** Waits between attempts to connect: exponential, with jitter. */
+/** The waits between attempts to connect. They double with each attempt, with jitter. */
 export interface ReconnectOptions {
-  /** @defaultValue `100` */
+  /** The first wait, in milliseconds. @defaultValue `100` */
   minMillis?: number;
-  /** @defaultValue `30000` */
+  /** The longest wait, in milliseconds. @defaultValue `30000` */
   maxMillis?: number;
 }
 
-/** The RabbitMQ that carries the retries. Needs the package `@golevelup/nestjs-rabbitmq`. */
+/** The RabbitMQ broker that carries the retries. It needs the package `@golevelup/nestjs-rabbitmq`. */
 export interface RetryBrokerOptions {
-  /** `amqp://` or `amqps://`; several for the nodes of a cluster, which are tried in turn. */
+  /** An `amqp://` or `amqps://` URL, or a list of them for the nodes of a cluster, which the library tries in turn. */
   url: string | string[];
   /** A durable direct exchange. @defaultValue `'cacheflow'` */
   exchange?: string;
   /**
-   * The queue of what is to be tried again now; `<queue>.wait.<millis>` are those of what waits. Groups with
-   * different data need different queues.
+   * The queue of the commands that the library tries again now. Commands that wait are in `<queue>.wait.<millis>`.
+   * Groups with different data need different queues.
    *
    * @defaultValue `'cacheflow.retry'`; `'cacheflow.<name>.retry'` for a source with a name
    */
   queue?: string;
-  /** @defaultValue `'retry'`; the queue's name for a queue of another name than `'cacheflow.retry'` */
+  /** The routing key of the queue. @defaultValue `'retry'` for the queue `'cacheflow.retry'`, else the queue's name */
   routingKey?: string;
   /** The exchange of the dead letters. @defaultValue `'<exchange>.dlx'` */
   dlx?: string;
   /** The queue of the dead letters. @defaultValue `'<queue>.dead'` */
   dlq?: string;
-  /** TLS of `amqps://`, in Node's form: `{ ca, cert, key, servername, … }`. */
+  /** TLS options for `amqps://`, in Node's form: `{ ca, cert, key, servername, … }`. */
   tls?: Pick<
     TlsOptions,
     | 'ca'
@@ -220,98 +255,109 @@ export interface RetryBrokerOptions {
   >;
 }
 
-/** What becomes of a command that Redis refuses, and of a handler or strategy that keeps failing. */
+/** What happens to a command that Redis refuses, and to a handler or strategy that keeps failing. */
 export interface RetryOptions {
-  /** False leaves `mq` unused: commands are tried again in place, holding the tail. @defaultValue `true` */
+  /** False leaves `mq` unused. Commands are then retried in place, which holds the tail. @defaultValue `true` */
   enable?: boolean;
-  /** Attempts of one command, with the first one, before it becomes a dead letter. @defaultValue `3` */
+  /** Attempts of one command, including the first, before it becomes a dead letter. @defaultValue `3` */
   maxAttempts?: number;
-  /** Wait before the second attempt; it doubles with each further one. @defaultValue `500` */
+  /** The wait before the second attempt, in milliseconds. It doubles with each further attempt. @defaultValue `500` */
   backoffMillis?: number;
-  /** The longest wait between two attempts. @defaultValue `60000` */
+  /** The longest wait between two attempts, in milliseconds. @defaultValue `60000` */
   maxBackoffMillis?: number;
-  /** Parks the commands in RabbitMQ, so that the tail goes on meanwhile. @defaultValue none: tried again in place */
+  /** Parks the commands in RabbitMQ. The tail continues in the meantime. @defaultValue none: retried in place */
   mq?: RetryBrokerOptions;
 }
 
-/** Checks a sample of the changes again after they were applied: whether what is cached is what the source holds. */
+/** Checks a sample of the changes again after they were applied: does the cache hold what the source holds? */
 export interface AuditOptions {
-  /** The share of the changes that is checked, from 0 to 1. @defaultValue `0.01` */
+  /** The share of the changes to check, from 0 to 1. @defaultValue `0.01` */
   sample?: number;
   /**
-   * When a change is looked at again: times after it was applied, in milliseconds.
+   * When to check a change: times after it was applied, in milliseconds.
    *
    * @defaultValue `[1000, 10000, 60000]`
    */
   horizonsMillis?: number[];
-  /** Remove the keys of wrong values. Faults are reported either way. @defaultValue `false` */
+  /** Removes the keys of wrong values. Faults are reported either way. @defaultValue `false` */
   repair?: boolean;
-  /** Changes that wait for their checks at most; what does not fit is counted as skipped. @defaultValue `1000` */
+  /** How many changes may wait for their checks. Changes that do not fit count as skipped. @defaultValue `1000` */
   maxPending?: number;
 }
 
 /** The options of `CacheflowModule.forRoot`. */
 export interface CacheflowOptions {
-  /** The source whose binlog is read. */
+  /** The source whose binlog the library reads. */
   mysql: MysqlSourceOptions;
   /** Where the cache is. */
   redis: RedisSource;
-  /** What to watch; see also the {@link tables} helper. */
+  /** The tables to watch. See also the {@link tables} helper. */
   tables: TableOptions[];
-  /** Where to begin when there is no checkpoint. @defaultValue `'latest'` */
+  /** Where the tail begins if there is no checkpoint. @defaultValue `'latest'` */
   startAt?: StartAt;
   /**
-   * Where the checkpoint is kept: in Redis beside the data, in a file, or in a store of your own.
+   * Where the library stores the checkpoint: in Redis next to the data, in a file, or in a store of your own.
    *
    * @defaultValue `'redis'`
    */
   checkpoint?: 'redis' | { file: string } | CheckpointStore | Type<CheckpointStore>;
   /**
-   * What to do when changes were missed: the source has purged them, its binlog was reset, or another server without
-   * them took over. `'flush'` removes all keys of the watched tables and goes on from now; `'fail'` stops the tail.
+   * What the library does if it missed changes: the source purged them, its binlog was reset, or another server took
+   * over without them. `'flush'` removes all keys of the watched tables and continues from now. `'fail'` stops the
+   * tail.
    *
    * @defaultValue `'flush'`
    */
   onPositionLost?: 'flush' | 'fail';
   /**
-   * What to do where the source does not log the rows that foreign keys change (ON DELETE or ON UPDATE with CASCADE or
-   * SET NULL): MariaDB, and MySQL before 9.6. `'flush'` removes all keys of a watched table when a row that such a
-   * foreign key refers to changes, in whatever table it is; `'warn'` only names the foreign keys in the log.
+   * What the library does if the source does not log the rows that foreign keys change (ON DELETE or ON UPDATE with
+   * CASCADE or SET NULL): MariaDB, and MySQL before 9.6. `'flush'` removes all keys of a watched table when a row that
+   * such a foreign key refers to changes, no matter which table that row is in. `'warn'` only names the foreign keys in
+   * the log.
    *
    * @defaultValue `'flush'`
    */
   cascades?: 'flush' | 'warn';
   /**
-   * The replica on which a change has to be readable before the cache is touched, for apps whose readers use it.
+   * The replica that must show a change before the library touches the cache, for apps whose readers use the replica.
    *
    * @defaultValue the source itself
    */
   barrier?: BarrierOptions;
-  /** Defaults of what readers do, and how values are stored. */
+  /** The defaults of reads through the cache, and how values are stored. */
   cache?: CacheOptions;
+  /** Bounds of what the library reads ahead. */
   queue?: QueueOptions;
+  /** How the library runs `@OnBinlog` handlers. */
   handlers?: HandlerOptions;
+  /** The waits between attempts to connect. */
   reconnect?: ReconnectOptions;
-  /** How often a command that failed is tried again, and where it waits meanwhile. */
+  /** How often the library retries a failed command, and where the command waits in the meantime. */
   retry?: RetryOptions;
-  /** Looks at a sample of the changes again; `{}` for the defaults. @defaultValue none: nothing is looked at */
+  /** Checks a sample of the changes again. `{}` means the defaults. @defaultValue none: nothing is checked */
   audit?: AuditOptions;
-  /** Silence on the replication connection after which the source is asked for its position. @defaultValue `15000` */
+  /**
+   * How long the replication connection may be silent before the library asks the source for its position, in
+   * milliseconds.
+   *
+   * @defaultValue `15000`
+   */
   watchdogMillis?: number;
-  /** How long a shutdown may take to finish the batch in hand. @defaultValue `10000` */
+  /** How long a shutdown may take to finish the work in hand, in milliseconds. @defaultValue `10000` */
   shutdownTimeoutMillis?: number;
 }
 
-/** What a module may be told beside the options: static, because injection tokens depend on it. */
+/** The options that belong to the module itself. They are static, because injection tokens depend on them. */
 export interface CacheflowExtras {
-  /** Tells several sources in one app apart; also the name of the checkpoint. @defaultValue `'default'` */
+  /** Distinguishes several sources in one app. It is also the name of the checkpoint. @defaultValue `'default'` */
   name?: string;
-  /** @defaultValue `true` */
+  /** Makes the exported services available to all modules of the app. @defaultValue `true` */
   isGlobal?: boolean;
 }
 
-/** For `forRootAsync({ useClass })` and `{ useExisting }`. */
+/** What a class for `forRootAsync({ useClass })` or `forRootAsync({ useExisting })` implements. */
 export interface CacheflowOptionsFactory {
+  /** Returns the options. */
   createCacheflowOptions(): CacheflowOptions | Promise<CacheflowOptions>;
 }
 
@@ -324,7 +370,7 @@ export interface CacheflowAsyncOptions extends Pick<ModuleMetadata, 'imports'>, 
 }
 
 /**
- * The same strategy for many tables of one database.
+ * Makes entries of `tables` with the same strategy for many tables of one database.
  *
  * @example `tables: [...tables('shop', CacheStrategy.WriteThrough, 'orders', 'items')]`
  */

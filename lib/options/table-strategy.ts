@@ -1,8 +1,8 @@
 import type { ChangeAction, ChangeEvent, Row } from '../change/change-event';
 
 /**
- * Makes the key or keys of a row. It is called with each image of a changed row, must not have side effects,
- * and must give the same keys for the same row.
+ * Makes the key or keys of a row. The library calls it with each image of a changed row. It must have no side effects
+ * and must return the same keys for the same row.
  */
 // The row's shape is the user's own; a method signature keeps the parameter bivariant, so that
 // `(row: { id: number }) => …` is accepted. An interface is not, because it has no index signature: TypeScript
@@ -12,42 +12,43 @@ export type KeyFunction = {
 }['bivarianceHack'];
 
 /**
- * What an `invalidates` function is asked about: a change, or the reverse of one, so that both images of a row are
- * considered. An insert asks once, an update for itself and for its reverse, a delete for its reverse: `after` is
- * always there.
+ * What an `invalidates` function receives: a change, or the reverse of one. In this way, the function sees both images
+ * of a row. The library calls it once for an insert, twice for an update (with the update and with its reverse), and
+ * once for a delete (with its reverse). Therefore `after` is never null.
  */
 export interface DependencyChange<T = Row> {
   /** What happened to the row. */
   readonly action: ChangeAction;
+  /** The database. */
   readonly schema: string;
   readonly table: string;
-  /** The image that is asked about. */
+  /** The image in question. */
   readonly after: T;
-  /** The other image of an update, else null. */
+  /** The other image of an update, otherwise null. */
   readonly before: T | null;
 }
 
 /**
- * Names the keys and tags that depend on a row. It must not have side effects, and must give the same for the same
- * images.
+ * Names the keys and tags that depend on a row. It must have no side effects and must return the same keys and tags for
+ * the same images.
  */
 // Bivariant as the key function, so that `(change: DependencyChange<Order>) => …` is accepted.
 export type InvalidatesFunction = {
   bivarianceHack(change: DependencyChange): string | readonly string[] | null | undefined;
 }['bivarianceHack'];
 
-/** What a custom strategy is told besides the change. */
+/** What a custom strategy receives in addition to the change. */
 export interface TableStrategyContext {
   /** The keys of both images of the row, as the table's options make them. */
   readonly keys: readonly string[];
-  /** The table's `ttlSeconds`. */
+  /** The `ttlSeconds` of the table's options. */
   readonly ttlSeconds: number | undefined;
 }
 
 /**
- * A strategy of your own for the cache of a table: an injectable that is called for each change in commit
- * order and awaited. It may be called again for the same change (after a restart, or when it threw), so it
- * has to be safe to repeat. When it keeps failing, the error is reported and the keys of the row are deleted.
+ * A strategy of your own for the cache of a table: an injectable class. The library calls it for each change in commit
+ * order and awaits it. The library may call it again for the same change, after a restart or after it threw, so it must
+ * be safe to repeat. When it fails, the library reports the error, removes the keys of the row, and calls it again.
  */
 export interface TableStrategy<T = Row> {
   onInsert(event: ChangeEvent<T>, context: TableStrategyContext): void | Promise<void>;

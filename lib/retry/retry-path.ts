@@ -4,19 +4,19 @@ import type { ParkedCommand, RetryResult } from './parked-command';
 
 /** Counts since the start of the process. */
 export interface RetryCounters {
-  /** Commands that were handed over to be tried again. */
+  /** Commands that the library parked to try them again. */
   parked: number;
-  /** Those that a later attempt did. */
+  /** Commands that a later attempt completed. */
   retried: number;
-  /** Those that were given up. */
+  /** Commands that the library gave up on and kept as dead letters. */
   deadLettered: number;
 }
 
 /**
- * - `off`: without RabbitMQ; commands are tried again in place
- * - `connecting`: RabbitMQ is away; what has to be parked holds the tail
- * - `connected`
- * - `blocked`: RabbitMQ takes no messages for now (memory or disk alarm)
+ * - `off`: The library does not use RabbitMQ. It retries commands in place.
+ * - `connecting`: RabbitMQ is away. Work that has to be parked holds the tail.
+ * - `connected`: The library is connected to RabbitMQ.
+ * - `blocked`: RabbitMQ accepts no messages for now (memory or disk alarm).
  */
 export type RetryState = 'off' | 'connecting' | 'connected' | 'blocked';
 

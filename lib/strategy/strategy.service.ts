@@ -33,24 +33,24 @@ import { WritePlan } from './write-plan';
 import type { Round } from './write-rounds';
 import { WriteRounds } from './write-rounds';
 
-/** Counts of what was done to Redis since the start. */
+/** Counts of what the library did to Redis since the start. */
 export interface StrategyCounters {
   /** Keys removed because their row changed. */
   readonly invalidated: number;
   /** Keys written. */
   readonly written: number;
-  /** Keys removed because all keys of a table had to go. */
+  /** Keys removed by flushes. */
   readonly flushed: number;
 }
 
 /** Redis works on one round while the next one is made (`npm run bench`, write-through). */
 const ROUNDS_AT_ONCE = 2;
 
-/** Makes the cache right: turns changes into keys and applies them to Redis, a batch at a time. */
+/** Keeps the cache right: turns changes into keys and applies them to Redis, one batch at a time. */
 @Injectable()
 export class StrategyService {
   private readonly pending = new PendingRetries();
-  /** Tells who looks at keys what is done to them. */
+  /** Reports what the library does to a key to those who are checking that key. */
   readonly watched = new WatchedKeys();
   private readonly planner: ChangePlanner;
   private readonly rounds: WriteRounds;
@@ -83,21 +83,21 @@ export class StrategyService {
     return { invalidated: this.invalidated, written: this.written, flushed: this.flusher.removed };
   }
 
-  /** Undefined while nothing is being flushed. */
+  /** The current flush; undefined while there is none. */
   get flushing(): FlushProgress | undefined {
     return this.flusher.progress;
   }
 
-  /** The epoch that the changes applied from now on belong to. */
+  /** Sets the epoch of the changes that are applied from now on. */
   useEpoch(epoch: number): void {
     this.versions = new Versions(epoch);
   }
 
   /**
-   * Applies a batch; safe to repeat. Resolves once Redis has acknowledged every effect, or what it refused is safe
-   * elsewhere. While Redis is away it waits and tries again; it rejects only when the signal is aborted meanwhile.
+   * Applies a batch. It is safe to repeat. Resolves once Redis has acknowledged every effect, or once the refused
+   * effects are parked. While Redis is away, it waits and tries again, and rejects only if the signal is aborted.
    *
-   * @throws RedisRewoundError when Redis has lost earlier writes
+   * @throws RedisRewoundError if Redis has lost earlier writes
    */
   async apply(items: readonly StreamItem[], signal: AbortSignal): Promise<void> {
     const plan = new WritePlan();
@@ -125,7 +125,7 @@ export class StrategyService {
     for (const flush of flushes) await this.flush(flush, signal);
   }
 
-  /** The columns that have to be decoded for the cache; undefined stands for all. */
+  /** Returns the columns that have to be decoded for the cache; undefined stands for all columns. */
   columnsNeeded(
     table: TableShape,
     position: { file: string; offset: number },
@@ -133,7 +133,7 @@ export class StrategyService {
     return this.planner.tables.of(table, position)?.needs;
   }
 
-  /** The keys of both images of a change, each with the newest image that has it, as far as they can be told. */
+  /** Returns the keys of both images of a change that can be determined, each with the newest image that has it. */
   keysOf(change: RowChange): ReadonlyMap<string, Row> {
     const keys = new Map<string, Row>();
     const builder = this.planner.tables.of(change.table, change.position)?.keys;
@@ -151,7 +151,7 @@ export class StrategyService {
     return keys;
   }
 
-  /** Does again what was parked. See {@link RetryExecutor}. */
+  /** Does parked work again. See {@link RetryExecutor}. */
   async retry(command: ParkedCommand, signal: AbortSignal): Promise<RetryResult> {
     const { work } = command;
     const touch = (): void => {

@@ -14,11 +14,11 @@ export interface FlushScope {
   readonly table: string | undefined;
 }
 
-/** A flush that is going on. */
+/** A flush in progress. */
 export interface FlushProgress {
-  /** `schema.table`, `schema.*`, or `*` for all watched tables. */
+  /** `schema.table`, the bare schema name for all tables of a database, or `*` for all watched tables. */
   readonly of: string;
-  /** Milliseconds since 1970. */
+  /** When the flush began, in milliseconds since 1970. */
   readonly since: number;
   /** Keys removed so far. */
   readonly removed: number;

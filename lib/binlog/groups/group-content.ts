@@ -2,6 +2,7 @@ import type { RowChange } from '../../change/stream';
 import { mayChangeForeignKeys } from '../statements/ddl';
 import type { EventHeader } from '../../decode/event-header';
 import { EventType } from '../../decode/event-header';
+import { Cursor } from '../../decode/cursor';
 import type { KeptRows } from './prepared-transactions';
 import type { LoggedStatement } from '../statements/query-event';
 import type { ReadStatement, StatementReader } from '../statements/statement-reader';
@@ -82,7 +83,7 @@ export class GroupContent {
     let bytes = bodyEnd - bodyStart;
     try {
       const decoder = entry.decoder();
-      for (const images of decoder.decode(type, buffer, bodyStart, bodyEnd)) {
+      for (const images of decoder.decode(type, new Cursor(buffer, bodyStart, bodyEnd))) {
         if (!shape.parentOnly) this.rowsRead++;
         const change: RowChange = {
           kind: 'row',

@@ -2,6 +2,7 @@ import type { Row } from '../../change/change-event';
 import type { CommitMark, TableShape, WitnessRow, WitnessValue } from '../../change/stream';
 import type { Column } from '../../decode/column';
 import { ColumnType } from '../../decode/column-type';
+import { Cursor } from '../../decode/cursor';
 import { RowsDecoder } from '../../decode/rows-decoder';
 import { quoteName, quoteText } from '../../mysql/sql-text';
 
@@ -52,7 +53,7 @@ export class WitnessTable {
   }
 
   private read(eventType: number, bytes: Buffer): WitnessRow | undefined {
-    const [images] = this.decoder.decode(eventType, bytes, 0, bytes.length, 1);
+    const [images] = this.decoder.decode(eventType, new Cursor(bytes, 0, bytes.length), 1);
     if (!images) return undefined;
     const { before, after } = images;
     const where: string[] = [];

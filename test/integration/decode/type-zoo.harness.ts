@@ -8,6 +8,7 @@ import {
   RowsDecoder,
   type ValueOptions,
 } from '../../../lib/decode/rows-decoder';
+import { Cursor } from '../../../lib/decode/cursor';
 import { parseTableMap, readTableId, type TableMap } from '../../../lib/decode/table-map';
 import { loadTableDefinition, type TableDefinition } from '../../../lib/mysql/table-definition';
 import { binlogPosition, type RawEvent, readBinlog } from '../../support/raw-binlog';
@@ -186,7 +187,9 @@ export function decodeAll(
   wanted?: ReadonlySet<string>,
 ): RowImages[] {
   const decoder = new RowsDecoder(history.columns, options, wanted);
-  return history.events.flatMap((event) => decoder.decode(event.type, event.buffer, event.start, event.end));
+  return history.events.flatMap((event) =>
+    decoder.decode(event.type, new Cursor(event.buffer, event.start, event.end)),
+  );
 }
 
 function settable(table: ZooTable): [string, ZooColumn][] {

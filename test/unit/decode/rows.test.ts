@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { resolveColumns } from '../../../lib/decode/column';
 import { ColumnType } from '../../../lib/decode/column-type';
+import { Cursor } from '../../../lib/decode/cursor';
 import { isRowsEvent, RowDecodeError, RowsDecoder } from '../../../lib/decode/rows-decoder';
 import { tableMap } from './support';
 
@@ -16,7 +17,7 @@ const HEAD = '070000000000 0100 0200 03';
 
 function decode(type: number, hex: string, wanted?: ReadonlySet<string>) {
   const buffer = Buffer.from(hex.replaceAll(' ', ''), 'hex');
-  return new RowsDecoder(COLUMNS, {}, wanted).decode(type, buffer, 0, buffer.length);
+  return new RowsDecoder(COLUMNS, {}, wanted).decode(type, new Cursor(buffer, 0, buffer.length));
 }
 
 describe('a row event', () => {
@@ -91,7 +92,7 @@ describe('a row event that cannot be decoded', () => {
     (length) => {
       const whole = Buffer.from(`${HEAD} 07 00 01000000 0a ${secret} 09`.replaceAll(' ', ''), 'hex');
       const cut = whole.subarray(0, length);
-      expect(() => new RowsDecoder(COLUMNS, {}).decode(30, cut, 0, cut.length)).toThrow(
+      expect(() => new RowsDecoder(COLUMNS, {}).decode(30, new Cursor(cut, 0, cut.length))).toThrow(
         /^(?!.*(top|secret t)).*decoded/,
       );
     },
