@@ -9,9 +9,9 @@ interface CachedBase<A extends readonly unknown[]> extends Omit<ReadOptions, 'de
 }
 
 /**
- * The value is made from one row of a table and has the key of that row. If there is no such row, the library caches
- * that by default only if the row is asked for by numbers. A collation may match a text in another case. Therefore the
- * library caches that there is no row for a text only if you set `negativeTtlSeconds`.
+ * The value is made from one row of a table and has the key of that row. By default, the library caches a missing row
+ * only if the row is asked for by numbers. A collation may match a text in another case. Therefore the library caches a
+ * row that is missing for a text only if you set `negativeTtlSeconds`.
  */
 export interface CachedByTable<A extends readonly unknown[]> extends CachedBase<A> {
   /** The table, as `db.table`. */

@@ -18,7 +18,7 @@ export interface ReadOptions {
   leaseMillis?: number;
   /** How long to wait for another process that loads the same key, in milliseconds. @defaultValue `500` */
   waitMillis?: number;
-  /** Tags that the value depends on, besides its own key. Once one of them is invalidated, it is no longer served. */
+  /** Tags that the value depends on, besides its own key. Once one is invalidated, the value is no longer served. */
   dependsOn?: readonly CacheTag[];
   /**
    * Serve from the cache only if every change that was committed longer ago than this, in milliseconds, is known to be

@@ -32,7 +32,7 @@ export type OnBinlogDecorator<T> = <M extends (event: ChangeEvent<T>) => unknown
  * the calls for one row in commit order. If a call rejects, the library retries it, then reports it on `errors$`.
  * Works on any provider or controller that is not request-scoped. After a restart, a change may arrive twice.
  *
- * @param pattern `'db.table'`, where `*` stands for any run of characters; `'*'` alone matches every table
+ * @param pattern `'db.table'`, where `*` stands for any run of characters, or `'*'` for every table; or a list of these
  * @throws TypeError if it decorates something other than a method
  * @example `@OnBinlog<User>('user.users', { actions: ['update'] })`
  */

@@ -140,8 +140,8 @@ export interface TableOptions {
 /** How the library compares the cached values of a table with its rows. */
 export interface TableAuditOptions {
   /**
-   * Decides whether a cached value agrees with a row, instead of the library. For cache-aside, the library itself
-   * compares those properties of the cached object that have the name of a column.
+   * Decides whether a cached value agrees with a row, in place of the library. For cache-aside, the library compares
+   * those properties of the cached object that have the name of a column.
    *
    * If no row has the key, the library does not call the function: a cached `null` is then right, and any other value
    * is wrong.
@@ -269,7 +269,7 @@ export interface RetryOptions {
   mq?: RetryBrokerOptions;
 }
 
-/** Checks a sample of the changes again after they were applied: does the cache hold what the source holds? */
+/** Checks, for a sample of the changes that were applied, whether the cache still holds what the source holds. */
 export interface AuditOptions {
   /** The share of the changes to check, from 0 to 1. @defaultValue `0.01` */
   sample?: number;
@@ -334,7 +334,7 @@ export interface CacheflowOptions {
   reconnect?: ReconnectOptions;
   /** How often the library retries a failed command, and where the command waits in the meantime. */
   retry?: RetryOptions;
-  /** Checks a sample of the changes again. `{}` means the defaults. @defaultValue none: nothing is checked */
+  /** Checks a sample of the changes again. `{}` uses the defaults. @defaultValue none: nothing is checked */
   audit?: AuditOptions;
   /**
    * How long the replication connection may be silent before the library asks the source for its position, in

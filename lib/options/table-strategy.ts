@@ -12,9 +12,9 @@ export type KeyFunction = {
 }['bivarianceHack'];
 
 /**
- * What an `invalidates` function receives: a change, or the reverse of one. In this way, the function sees both images
- * of a row. The library calls it once for an insert, twice for an update (with the update and with its reverse), and
- * once for a delete (with its reverse). Therefore `after` is never null.
+ * What an `invalidates` function receives: a change, or the reverse of one. The function thus sees both images of a
+ * row. The library calls it once for an insert, twice for an update (with the update and with its reverse), and once
+ * for a delete (with its reverse). Therefore `after` is never null.
  */
 export interface DependencyChange<T = Row> {
   /** What happened to the row. */
