@@ -35,7 +35,7 @@ export class VisibilityBarrier {
     try {
       await this.ahead?.visible;
       const asked = this.ahead ? batch.lastIndexOf(this.ahead.last) : 0;
-      // What was asked for ends in a later batch.
+      // What was asked ahead reaches beyond this batch, and holds for all of it.
       if (this.ahead && asked < 0) return;
       const rest = this.ahead ? batch.slice(asked + 1) : batch;
       this.ahead = undefined;

@@ -10,24 +10,24 @@ import {
   readMariadbGtid,
   readRotate,
 } from '../decode/event-header';
-import { GroupContent } from './groups/group-content';
-import type { GroupFate } from './groups/group-fate';
-import { ASSUMED_COMMITTED } from './groups/group-fate';
-import { readGroupStatement } from './statements/group-statement';
+import { EventGroupContent } from './event-groups/event-group-content';
+import type { EventGroupFate } from './event-groups/event-group-fate';
+import { ASSUMED_COMMITTED } from './event-groups/event-group-fate';
+import { readEventGroupStatement } from './statements/event-group-statement';
 import type { GtidTracker } from '../change/gtid-tracker';
 import type { BinlogPosition, PreparedTransaction } from '../change/position';
 import { MAX_DUMP_OFFSET, comparePositions, formatPosition } from '../change/position';
-import type { Prepared } from './groups/prepared-transactions';
-import { PreparedTransactions, XaRows } from './groups/prepared-transactions';
+import type { Prepared } from './event-groups/prepared-transactions';
+import { PreparedTransactions, XaRows } from './event-groups/prepared-transactions';
 import type { LoggedStatement } from './statements/query-event';
 import { isBegin, readQuery } from './statements/query-event';
-import { GroupUnreadableError, lookAhead, readGroup } from './groups/read-group';
+import { EventGroupUnreadableError, lookAhead, readEventGroup } from './event-groups/read-event-group';
 import { OtherServerError } from '../mysql/source-faults';
 import { StatementReader } from './statements/statement-reader';
-import { StreamFlushes } from './groups/stream-flushes';
+import { StreamFlushes } from './event-groups/stream-flushes';
 import type { StreamSink } from './stream-sink';
 import type { TableCatalog } from './tables/table-catalog';
-import { TransactionAssembler } from './groups/transaction-assembler';
+import { TransactionAssembler } from './event-groups/transaction-assembler';
 import type { Watchlist } from './tables/watchlist';
 import { readXaPrepare } from './statements/xid';
 import type { BinlogEvent, ReplicationSession, SessionOptions } from '../mysql/zongji';
@@ -50,10 +50,10 @@ export interface SourceParts {
 }
 
 /**
- * Why the socket is not read: the queue is full, the source has to be asked for a table or a statement, a group is read
- * ahead or again, `pause()` was called.
+ * Why the socket is not read: the queue is full, the source has to be asked for a table or a statement, an event
+ * group is read ahead or again, `pause()` was called.
  */
-type HoldReason = 'queue' | 'question' | 'group' | 'user';
+type HoldReason = 'queue' | 'question' | 'event-group' | 'user';
 
 /** What tells where an event ends. */
 type EventEnd = Pick<EventHeader, 'endOffset' | 'size'>;
@@ -65,7 +65,7 @@ export class BinlogSource {
   private session: ReplicationSession | undefined;
   private readonly transaction: TransactionAssembler;
   private readonly flushes: StreamFlushes;
-  private readonly content: GroupContent;
+  private readonly content: EventGroupContent;
   private readonly prepared: PreparedTransactions;
   private file: string;
   /** The end of the latest event whose position is known. */
@@ -104,7 +104,7 @@ export class BinlogSource {
       (item) => this.flushes.remainsOf(item),
     );
     this.flushes = new StreamFlushes(this.transaction, watchlist, sink, place);
-    this.content = new GroupContent({
+    this.content = new EventGroupContent({
       transaction: this.transaction,
       catalog,
       flushes: this.flushes,
@@ -290,7 +290,7 @@ export class BinlogSource {
     this.isIdentified = true;
   }
 
-  /** A server that is killed while it writes a group leaves the beginning of it, which never happened. */
+  /** A server that is killed while it writes an event group leaves the beginning of it, which never happened. */
   private dropUnfinished(): void {
     if (!this.transaction.isOpen) return;
     this.parts.sink.note(
@@ -308,7 +308,7 @@ export class BinlogSource {
   }
 
   private onQuery(header: EventHeader, query: LoggedStatement): void {
-    const statement = readGroupStatement(query.text);
+    const statement = readEventGroupStatement(query.text);
     if (!statement) return this.onStatement(header, query);
     switch (statement.kind) {
       case 'begin':
@@ -381,12 +381,12 @@ export class BinlogSource {
       return;
     }
     this.holdFor(
-      'group',
+      'event-group',
       lookAhead(this.parts.control, at, this.closing.signal).then((fate) => this.settle(fate)),
     );
   }
 
-  private settle(fate: GroupFate): void {
+  private settle(fate: EventGroupFate): void {
     if (fate.unclearBefore > 0) {
       this.flushes.all('Changes were rolled back to a savepoint, and it cannot be told which');
     }
@@ -415,30 +415,30 @@ export class BinlogSource {
       this.content.keptRows(prepared.rows);
       return this.commit(header);
     }
-    this.holdFor('group', this.readAgain(prepared), () => this.commit(header));
+    this.holdFor('event-group', this.readAgain(prepared), () => this.commit(header));
   }
 
   /** Reads the rows of a prepared transaction from where they stand; where they are gone, the keys of its tables go. */
   private async readAgain({ xid, at, tables }: Prepared): Promise<void> {
     const { control } = this.parts;
     try {
-      if (!at) throw new GroupUnreadableError('another server has taken over since');
+      if (!at) throw new EventGroupUnreadableError('another server has taken over since');
       const fate = await lookAhead(control, at, this.closing.signal);
-      if (fate.xid !== xid) throw new GroupUnreadableError('they no longer stand where they stood');
+      if (fate.xid !== xid) throw new EventGroupUnreadableError('they no longer stand where they stood');
       this.transaction.readAgain();
       this.settle({ ...fate, end: 'committed' });
-      await readGroup(control, at, this.closing.signal, (buffer, header) =>
-        this.onGroupEvent(buffer, header),
+      await readEventGroup(control, at, this.closing.signal, (buffer, header) =>
+        this.onEventReadAgain(buffer, header),
       );
     } catch (error) {
-      if (!(error instanceof GroupUnreadableError)) throw error;
+      if (!(error instanceof EventGroupUnreadableError)) throw error;
       if (tables) this.flushes.tables(tables, `${XA_LOST} (${error.message})`);
       else this.flushes.all(`${XA_LOST} (${error.message})`);
     }
   }
 
-  /** An event of a group that is read again, whose fate is known. */
-  private onGroupEvent(buffer: Buffer, header: EventHeader): Promise<void> | undefined {
+  /** An event that is read again, of an event group whose fate is known. */
+  private onEventReadAgain(buffer: Buffer, header: EventHeader): Promise<void> | undefined {
     if (isRowsEvent(header.type)) {
       const entry = this.content.tableOf(buffer, header);
       if (entry) this.content.rows(entry, buffer, header);
@@ -450,7 +450,7 @@ export class BinlogSource {
       case EventType.QUERY:
       case EventType.MARIADB_QUERY_COMPRESSED: {
         const query = readQuery(buffer, header, header.type !== EventType.QUERY);
-        return readGroupStatement(query.text) ? undefined : this.content.statement(query, this.readUpTo);
+        return readEventGroupStatement(query.text) ? undefined : this.content.statement(query, this.readUpTo);
       }
       default:
         this.content.unreadable(header.type);

@@ -16,7 +16,7 @@ import type { BinlogPosition, PreparedTransaction } from '../change/position';
 import type { Start } from './start-position';
 import { findStart } from './start-position';
 import { createGtidTracker } from '../mysql/zongji';
-import type { TailCache } from './tail-cache';
+import type { CacheHistory } from './cache-history';
 
 /** What it takes to find out where to go on. */
 export interface ResumeContext {
@@ -27,7 +27,7 @@ export interface ResumeContext {
   readonly position: AppliedPosition;
   readonly store: CheckpointStore;
   readonly keeper: CheckpointKeeper;
-  readonly cache: TailCache;
+  readonly cache: CacheHistory;
   /** Whether a Redis that goes back takes the checkpoint with it, so that what it lost is read again. */
   readonly checkpointGoesBack: boolean;
   /** Drops what was read and not applied. */
@@ -125,7 +125,7 @@ export class ResumePoint {
     const ended = this.lost === undefined ? epochBefore - 1 : epochBefore;
     const epoch = await cache.beginEpoch(server.identity, ended, this.ended);
     const flush = this.reasonToFlush(useStored, stored, epoch.isFirst, bootPosition !== undefined);
-    await (useStored ? cache.accept(this.ended) : cache.verify(this.ended));
+    await (useStored ? cache.accept(this.ended) : cache.checkRewind(this.ended));
 
     const goesOn = this.lost === undefined ? known : undefined;
     const start = await findStart(

@@ -52,7 +52,7 @@ export class SourceWatch {
     const retention = await RetentionWatch.of(control);
     for (;;) {
       await sleep(Math.min(POLL_MILLIS, config.watchdogMillis), this.ended);
-      await cache.verify(this.ended);
+      await cache.checkRewind(this.ended);
       const read = source.readUpTo;
       const now = await control.currentPlace();
       this.position = now;

@@ -199,7 +199,7 @@ export class Tail {
       const { control } = this;
       try {
         if (control) {
-          await untilAborted(this.context.cache.verify(signal), signal);
+          await untilAborted(this.context.cache.checkRewind(signal), signal);
           const read = this.source?.readUpTo;
           const asked = await untilAborted(control.currentPlace(), signal);
           if (!read || comparePositions(asked, read) >= 0) return asked;

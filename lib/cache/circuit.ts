@@ -76,10 +76,14 @@ export class Circuit {
     this.openSince = undefined;
     if (Date.now() - this.refusalReportedAt < REPORT_INTERVAL_MILLIS) return;
     this.refusalReportedAt = Date.now();
+    const code = replyCode(cause.message);
+    const cure =
+      code === 'OOM'
+        ? 'give Redis more memory'
+        : 'allow the user GET, SET, UNLINK and scripts on the keys and on cf:*, and keep other types away from them';
     this.errors.report(
       new CacheBypassedError(
-        `Redis refuses what a reader needs (${replyCode(cause.message)}); its loader answers, and nothing is cached: ` +
-          'allow the user GET, SET, UNLINK and scripts on the keys and on cf:*, and keep other types away from them',
+        `Redis refuses what a reader needs (${code}); its loader answers, and nothing is cached: ${cure}`,
         { cause },
       ),
     );

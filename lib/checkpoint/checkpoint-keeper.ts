@@ -36,7 +36,7 @@ export class CheckpointKeeper {
   }
 
   /** As `applied`, for a piece of a transaction that goes on. */
-  hold(handlers: HandlerOutcome): void {
+  appliedPiece(handlers: HandlerOutcome): void {
     this.enter(undefined, handlers);
   }
 
@@ -70,7 +70,7 @@ export class CheckpointKeeper {
     while (this.entries[0]?.settled) this.due = this.entries.shift()?.checkpoint ?? this.due;
   }
 
-  /** However long one handler takes, no more entries stay than there are calls that wait or run, and one between. */
+  /** Joins neighbours that are settled, so that a slow handler keeps no more than two entries for each call. */
   private mergeSettled(): void {
     this.entries = this.entries.filter((entry, index) => {
       const next = this.entries[index + 1];

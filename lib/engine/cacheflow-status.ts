@@ -22,7 +22,10 @@ export interface CacheflowStatus {
   readonly lag: Lag;
   /** The current flush; undefined while there is none. */
   readonly flushing: FlushProgress | undefined;
-  /** Since when changes have been waiting to become visible on the source, in milliseconds since 1970. */
+  /**
+   * Since when changes have been waiting to become visible on the source, or on the replica that `barrier` names, in
+   * milliseconds since 1970.
+   */
   readonly barrier: { readonly waitingSince: number | undefined };
   /** Since when changes have been waiting for an answer from Redis, in milliseconds since 1970. */
   readonly redis: { readonly waitingSince: number | undefined };

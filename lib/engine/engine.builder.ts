@@ -24,7 +24,7 @@ import { RetryService } from '../retry/retry.service';
 import { StrategyService } from '../strategy/strategy.service';
 import { CACHEFLOW_CONFIG, CACHEFLOW_NAME } from '../support/injection-tokens';
 import { Engine } from './engine';
-import { RedisTailCache } from './redis-tail-cache';
+import { RedisCacheHistory } from './redis-cache-history';
 
 /**
  * Puts the parts of a source together. Data flows one way, tail → queue → pipeline → strategy; the calls that go the
@@ -77,7 +77,7 @@ export class EngineBuilder {
       position,
       store,
       keeper,
-      cache: new RedisTailCache({ name, redis, hold, guard, strategy, retry }),
+      cache: new RedisCacheHistory({ name, redis, hold, guard, strategy, retry }),
       // In a cluster the checkpoint is on one master, and what another one loses is lost.
       checkpointGoesBack: config.checkpoint === 'redis' && !isCluster(redis.client),
       abandon: () => pipeline.abandon(),

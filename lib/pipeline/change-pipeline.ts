@@ -72,9 +72,9 @@ export class ChangePipeline {
     const { queue, barrier, strategy, events, keeper } = this.context;
     const items: StreamItem[] = [];
     for (const piece of batch) for (const item of piece.items) items.push(item);
-    // The checkpoint of the batches before goes along in the same round trip; this batch's own may only follow
-    // once Redis has acknowledged all of it. Nobody waits for it: where it cannot be saved, a restart repeats
-    // more, but stale keys must not stay in the cache meanwhile. It never rejects.
+    // The checkpoint of the batches before: this batch's own may only follow once Redis has acknowledged all of it.
+    // Nobody waits for it. If it cannot be saved, a restart repeats more, but stale keys must not stay in the cache
+    // meanwhile. It never rejects.
     void keeper.save();
     await barrier.pass(batch, signal);
     barrier.lookAhead(queue.waiting, BATCH_ROWS, signal);
@@ -85,7 +85,7 @@ export class ChangePipeline {
     signal.throwIfAborted();
     const end = this.advance(batch);
     if (end) keeper.applied(end, handlers);
-    else if (handlers) keeper.hold(handlers);
+    else if (handlers) keeper.appliedPiece(handlers);
   }
 
   /** Stops between two batches. */

@@ -71,7 +71,7 @@ export class RewindGuard {
   /** Takes Redis as it is now for the truth. Rejects when Redis is out of reach. */
   async begin(): Promise<void> {
     const { client } = this.redis;
-    // In the same turn as another name: what was counted by the one before tells nothing of this one.
+    // Together with the new name of the counter: counts under the old name say nothing about this one.
     this.acknowledged = -1;
     this.acknowledgedRound = this.sent;
     this.rounds.clear();
@@ -148,7 +148,7 @@ export class RewindGuard {
    *
    * @throws RedisRewoundError
    */
-  async verify(): Promise<void> {
+  async check(): Promise<void> {
     if (this.rewound) throw this.error();
     const { client } = this.redis;
     if (isCluster(client)) {

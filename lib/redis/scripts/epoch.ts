@@ -1,5 +1,6 @@
 import type { RedisClient } from '../redis-client';
 import { EPOCHS_KEY } from '../own-keys';
+import { callScript, defineScript } from './script';
 
 /** What stands in Redis of the history that versions belong to. */
 export interface Epoch {
@@ -8,8 +9,11 @@ export interface Epoch {
   readonly isFirst: boolean;
 }
 
-/** KEYS: the epochs; ARGV: name of the source, identity of its server, epoch that has ended. */
-const CLAIM = `
+/**
+ * KEYS: the epochs; ARGV: name of the source, identity of its server, epoch that has ended. Returns the number, and 1
+ * where the source had none before. Claimed again by the same server, it is the same number.
+ */
+const CLAIM = defineScript(`
 local key, server, source = KEYS[1], 'server:' .. ARGV[2], 'source:' .. ARGV[1]
 local ended = tonumber(ARGV[3])
 local number = tonumber(redis.call('HGET', key, server) or '0')
@@ -20,7 +24,7 @@ if number == 0 or number <= ended or (before and before ~= ARGV[2]) then
 end
 redis.call('HSET', key, source, ARGV[2])
 return { number, before and 0 or 1 }
-`;
+`);
 
 /**
  * The epoch of the changes that this server's binlog holds now: one number for one history, whoever tails it, because
@@ -33,7 +37,7 @@ export async function claimEpoch(
   identity: string,
   ended: number,
 ): Promise<Epoch> {
-  const reply = (await client.eval(CLAIM, 1, EPOCHS_KEY, name, identity, ended)) as unknown[];
+  const reply = (await callScript(client, CLAIM, [EPOCHS_KEY], [name, identity, ended])) as unknown[];
   // A client may be set to give numbers as strings.
   const [number, isFirst] = reply.map(Number);
   return { number: number ?? 0, isFirst: isFirst === 1 };

@@ -3,7 +3,10 @@ import type { RedisClient } from '../redis-client';
 import { callScript, defineScript } from './script';
 import { groupBySlot } from '../slots';
 
-/** KEYS: key, record, key, record… The versions stay, which keep older changes out; leases are worth nothing then. */
+/**
+ * KEYS: key, record, key, record… Returns nothing. The versions stay, which keep older changes out; leases are worth
+ * nothing then. It may run twice: what is gone is gone.
+ */
 const FORGET = defineScript(`${RECORD_LUA}
 for i = 1, #KEYS, 2 do
   redis.call('UNLINK', KEYS[i])

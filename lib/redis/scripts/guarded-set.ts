@@ -1,13 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RedisClient } from '../redis-client';
 import type { RewindGuard } from '../rewind-guard';
+import { callScript, defineScript } from './script';
 
 /**
  * KEYS: key, counter where Redis counts; ARGV: value, the last count that was acknowledged, the number of rounds that
  * were sent since, the run id that the server must have, or ''. Returns 'saved', 'rewound', or 'unsure' where rounds
- * have not counted that should have.
+ * have not counted that should have. It may run twice: it sets the same value.
  */
-const SAVE = `
+const SAVE = defineScript(`
 if KEYS[2] then
   local count = tonumber(redis.call('GET', KEYS[2]) or '-1')
   if count < tonumber(ARGV[2]) then return 'rewound' end
@@ -18,7 +19,7 @@ if ARGV[4] ~= '' and not string.find(redis.call('INFO', 'server'), 'run_id:' .. 
 end
 redis.call('SET', KEYS[1], ARGV[1])
 return 'saved'
-`;
+`);
 
 /** Until the answers of rounds are there that tell whether Redis has gone back. */
 const UNSURE_MILLIS = 10;
@@ -43,9 +44,9 @@ export async function guardedSet(
   for (;;) {
     guard.assertSince(counter);
     const { count, underWay, uncountedOn } = guard;
-    // A user who may not count may not name the counter either.
+    // A user without the right to the counter would be refused for naming it in KEYS.
     const keys = count < 0 ? [key] : [key, counter];
-    const result = await client.eval(SAVE, keys.length, ...keys, value, count, underWay, uncountedOn);
+    const result = await callScript(client, SAVE, keys, [value, count, underWay, uncountedOn]);
     if (result === 'saved') return;
     guard.assertSince(counter);
     if (result === 'rewound') guard.fail();

@@ -10,7 +10,7 @@ export const REFUSED = 4;
 /**
  * KEYS: key, record, key, record…; ARGV: token, milliseconds of the lease, then for each key what is known of its value:
  * '' nothing, '*' that it must not be served, '=' and a record that it must not be served while that one stands beside
- * it. Returns for each key its state, value and record.
+ * it. Returns for each key its state, value and record. It may run twice: our own lease is given to us again.
  */
 export const takeLeases = defineScript(`${RECORD_LUA}
 local token, millis, time = ARGV[1], tonumber(ARGV[2]), redis.call('TIME')
@@ -47,7 +47,7 @@ return replies
 /**
  * KEYS: key, record, key, record…; ARGV: token, then for each key what to do (fill, release), the value, its
  * milliseconds to live or '' for ever, and the generations of its tags or ''. Returns for each key 1 where the lease was
- * still there, 0 where it was not and nothing was done, or the error that kept the value out.
+ * still there, 0 where it was not and nothing was done, or the error that kept the value out. Run twice it does nothing more: the lease is gone.
  */
 export const useLeases = defineScript(`${RECORD_LUA}
 local replies = {}

@@ -70,7 +70,7 @@ export class InPlaceRetries implements RetryPath {
     const { options, counters, execute } = this.context;
     let last = command;
     for (let first = true; first || last.attempts < options.maxAttempts; first = false) {
-      // One attempt is made even where the attempts are used up, if Redis is known to refuse values: it may have ended.
+      // While Redis refuses values, each further one gets a single attempt without a wait: it may have memory again.
       const hurried = last.work.kind === 'set' && this.setsRefused;
       if (last.attempts >= options.maxAttempts && !hurried) break;
       if (last.attempts > 0 && !hurried) await sleep(jittered(this.levels.after(last.attempts)), signal);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { GroupFate } from '../../../lib/binlog/groups/group-fate';
-import { TransactionAssembler } from '../../../lib/binlog/groups/transaction-assembler';
+import type { EventGroupFate } from '../../../lib/binlog/event-groups/event-group-fate';
+import { TransactionAssembler } from '../../../lib/binlog/event-groups/transaction-assembler';
 import type { RowChange, StreamItem, TransactionPiece } from '../../../lib/change/stream';
 
 const END = { file: 'f.1', offset: 100 };
@@ -38,7 +38,11 @@ function assembler(): {
 const numbers = (pieces: readonly TransactionPiece[]): unknown[] =>
   pieces.flatMap(({ items }) => items.map((item) => (item.kind === 'row' ? item.after?.['n'] : 'flush')));
 
-const fate = (end: GroupFate['end'], undone: readonly number[] = [], unclearBefore = 0): GroupFate => ({
+const fate = (
+  end: EventGroupFate['end'],
+  undone: readonly number[] = [],
+  unclearBefore = 0,
+): EventGroupFate => ({
   end,
   xid: undefined,
   isUndone: (rowEvent) => undone.includes(rowEvent),

@@ -64,7 +64,7 @@ it('waits for the calls of every piece of a huge transaction', async () => {
   const { keeper, saves } = keeperOf();
   const calls = new Calls();
   keeper.applied(at(1), undefined);
-  keeper.hold(calls.outcome);
+  keeper.appliedPiece(calls.outcome);
   keeper.applied(at(3), undefined);
   await keeper.save();
   expect(saves).toEqual([1]);

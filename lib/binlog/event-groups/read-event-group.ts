@@ -1,22 +1,26 @@
 import { messageOf } from '../../errors/cacheflow.error';
 import type { ControlConnection } from '../../mysql/control-connection';
 import type { EventHeader } from '../../decode/event-header';
-import type { GroupFate } from './group-fate';
-import { FateScan } from './group-fate';
+import type { EventGroupFate } from './event-group-fate';
+import { FateScan } from './event-group-fate';
 import { readStretch } from '../../mysql/read-stretch';
 import { classifySourceError } from '../../mysql/source-faults';
 
-/** The events of a group are no longer where they were. */
-export class GroupUnreadableError extends Error {}
+/** The events of an event group are no longer where they were. */
+export class EventGroupUnreadableError extends Error {}
 
-/** What becomes of the group of events that begins at this place. Rejects with GroupUnreadableError, or with what breaks the connection. */
+/**
+ * What becomes of the event group that begins at this place.
+ *
+ * @throws EventGroupUnreadableError, or what breaks the connection
+ */
 export async function lookAhead(
   control: ControlConnection,
   at: { file: string; offset: number },
   signal: AbortSignal,
-): Promise<GroupFate> {
+): Promise<EventGroupFate> {
   const scan = new FateScan();
-  let fate: GroupFate | undefined;
+  let fate: EventGroupFate | undefined;
   await guarded(
     readStretch(
       control,
@@ -28,11 +32,11 @@ export async function lookAhead(
       signal,
     ),
   );
-  return fate as GroupFate;
+  return fate as EventGroupFate;
 }
 
-/** Goes over the events of a group that is whole; nothing is read while a promise of `see` is pending. */
-export async function readGroup(
+/** Goes over the events of an event group that is whole; nothing is read while a promise of `see` is pending. */
+export async function readEventGroup(
   control: ControlConnection,
   at: { file: string; offset: number },
   signal: AbortSignal,
@@ -57,6 +61,6 @@ async function guarded(reading: Promise<void>): Promise<void> {
     await reading;
   } catch (cause) {
     if (classifySourceError(cause) !== 'position-lost') throw cause;
-    throw new GroupUnreadableError(messageOf(cause), { cause });
+    throw new EventGroupUnreadableError(messageOf(cause), { cause });
   }
 }

@@ -1,26 +1,26 @@
 import { isRowsEvent } from '../../decode/rows-decoder';
 import type { EventHeader } from '../../decode/event-header';
 import { EventType } from '../../decode/event-header';
-import { readGroupStatement } from '../statements/group-statement';
+import { readEventGroupStatement } from '../statements/event-group-statement';
 import { readQuery } from '../statements/query-event';
 import { Savepoints } from './savepoints';
 import type { Xid } from '../statements/xid';
 import { readXaPrepare } from '../statements/xid';
 
-/** How a group of events ends, known before its rows are given out. */
-export interface GroupFate {
-  /** `unfinished`: the server was killed while it wrote the group, which therefore never happened. */
+/** How an event group ends, known before its rows are given out. */
+export interface EventGroupFate {
+  /** `unfinished`: the server was killed while it wrote the event group, which therefore never happened. */
   readonly end: 'committed' | 'rolled-back' | 'prepared' | 'unfinished';
   /** Of an XA transaction. */
   readonly xid: Xid | undefined;
-  /** Whether a row event, by its number in the group, was undone by ROLLBACK TO. */
+  /** Whether a row event, by its number in the event group, was undone by ROLLBACK TO. */
   isUndone(rowEvent: number): boolean;
   /** The row events before this one may have been undone: they belong to a ROLLBACK TO nobody knows where to. */
   readonly unclearBefore: number;
 }
 
-/** Of a group of which nobody could look how it ends. */
-export const ASSUMED_COMMITTED: GroupFate = {
+/** Of an event group of which nobody could look how it ends. */
+export const ASSUMED_COMMITTED: EventGroupFate = {
   end: 'committed',
   xid: undefined,
   isUndone: () => false,
@@ -37,7 +37,7 @@ export class FateScan {
   private unclearBefore = 0;
 
   /** The fate, with the event that decides it; undefined until then. */
-  see(buffer: Buffer, header: EventHeader): GroupFate | undefined {
+  see(buffer: Buffer, header: EventHeader): EventGroupFate | undefined {
     const { type } = header;
     if (isRowsEvent(type)) {
       this.begun = true;
@@ -54,7 +54,7 @@ export class FateScan {
         return undefined;
       case EventType.ROTATE:
       case EventType.FORMAT_DESCRIPTION:
-        // A group never goes on in another file. Before it, the file introduces itself.
+        // An event group never goes on in another file. Before it, the file introduces itself.
         return this.begun ? this.fate('unfinished') : undefined;
       case EventType.XID:
         return this.fate('committed');
@@ -70,9 +70,9 @@ export class FateScan {
     }
   }
 
-  private onQuery(text: string): GroupFate | undefined {
+  private onQuery(text: string): EventGroupFate | undefined {
     this.begun = true;
-    const statement = readGroupStatement(text);
+    const statement = readEventGroupStatement(text);
     switch (statement?.kind) {
       case 'commit':
         return this.fate('committed');
@@ -100,7 +100,7 @@ export class FateScan {
     else if (first < this.rowEvents) this.undone.push([first, this.rowEvents]);
   }
 
-  private fate(end: GroupFate['end'], xid?: Xid): GroupFate {
+  private fate(end: EventGroupFate['end'], xid?: Xid): EventGroupFate {
     const { undone, unclearBefore } = this;
     /** Row events are asked for in order, so that the stretches are gone through once. */
     let at = 0;

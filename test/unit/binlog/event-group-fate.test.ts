@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { EventType, readHeader } from '../../../lib/decode/event-header';
-import type { GroupFate } from '../../../lib/binlog/groups/group-fate';
-import { FateScan } from '../../../lib/binlog/groups/group-fate';
-import { TransactionAssembler } from '../../../lib/binlog/groups/transaction-assembler';
+import type { EventGroupFate } from '../../../lib/binlog/event-groups/event-group-fate';
+import { FateScan } from '../../../lib/binlog/event-groups/event-group-fate';
+import { TransactionAssembler } from '../../../lib/binlog/event-groups/transaction-assembler';
 import type { RowChange, TransactionPiece } from '../../../lib/change/stream';
 
 const ROWS = 30;
@@ -24,9 +24,9 @@ const GTID = event(EventType.MARIADB_GTID, Buffer.alloc(13));
 const ROW = event(ROWS);
 const XID = event(EventType.XID);
 
-function fateOf(events: readonly Buffer[]): GroupFate | undefined {
+function fateOf(events: readonly Buffer[]): EventGroupFate | undefined {
   const scan = new FateScan();
-  let fate: GroupFate | undefined;
+  let fate: EventGroupFate | undefined;
   for (const buffer of events) fate ??= scan.see(buffer, readHeader(buffer, 0, buffer.length, false));
   return fate;
 }

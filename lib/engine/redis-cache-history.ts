@@ -1,4 +1,4 @@
-import type { TailCache } from '../binlog/tail-cache';
+import type { CacheHistory } from '../binlog/cache-history';
 import type { RedisConnection } from '../redis/redis-connection';
 import type { RedisHold } from '../redis/redis-hold';
 import type { RewindGuard } from '../redis/rewind-guard';
@@ -6,7 +6,7 @@ import { claimEpoch } from '../redis/scripts/epoch';
 import type { RetryService } from '../retry/retry.service';
 import type { StrategyService } from '../strategy/strategy.service';
 
-export interface TailCacheContext {
+export interface CacheHistoryContext {
   readonly name: string;
   readonly redis: RedisConnection;
   readonly hold: RedisHold;
@@ -15,9 +15,9 @@ export interface TailCacheContext {
   readonly retry: RetryService;
 }
 
-/** What a tail asks of the cache, asked of Redis. */
-export class RedisTailCache implements TailCache {
-  constructor(private readonly context: TailCacheContext) {}
+/** Asks Redis. */
+export class RedisCacheHistory implements CacheHistory {
+  constructor(private readonly context: CacheHistoryContext) {}
 
   async beginEpoch(
     identity: string,
@@ -39,8 +39,8 @@ export class RedisTailCache implements TailCache {
     return this.context.retry.counters.retried > 0;
   }
 
-  async verify(signal: AbortSignal): Promise<void> {
+  async checkRewind(signal: AbortSignal): Promise<void> {
     const { hold, guard } = this.context;
-    await hold.run(signal, () => guard.verify());
+    await hold.run(signal, () => guard.check());
   }
 }

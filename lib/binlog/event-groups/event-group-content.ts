@@ -25,8 +25,8 @@ const UNREADABLE: Readonly<Record<number, string>> = {
 /** Of a row event's header, what its rows need. */
 export type RowEventHead = Pick<EventHeader, 'type' | 'timestamp' | 'bodyStart' | 'bodyEnd'>;
 
-/** What a group's content is read with, and where it goes. */
-export interface GroupParts {
+/** What an event group's content is read with, and where it goes. */
+export interface EventGroupParts {
   readonly transaction: TransactionAssembler;
   readonly catalog: TableCatalog;
   readonly flushes: StreamFlushes;
@@ -37,12 +37,12 @@ export interface GroupParts {
   place(): { file: string; offset: number };
 }
 
-/** Turns what a group of events is made of (tables, rows, statements) into changes of the transaction in hand. */
-export class GroupContent {
+/** Turns what an event group is made of (tables, rows, statements) into changes of the transaction in hand. */
+export class EventGroupContent {
   /** Row changes that were decoded. */
   rowsRead = 0;
 
-  constructor(private readonly parts: GroupParts) {}
+  constructor(private readonly parts: EventGroupParts) {}
 
   /** A promise where the table has to be looked up first; it rejects when the source does not answer. */
   tableMap(buffer: Buffer, { bodyStart, bodyEnd }: EventHeader): Promise<void> | undefined {

@@ -2,17 +2,17 @@ import { unquoteName } from '../../mysql/sql-text';
 import type { Xid } from './xid';
 import { xidOfStatement } from './xid';
 
-/** A statement that begins, ends or parts a group of events. The servers write most of them themselves. */
-export type GroupStatement =
+/** A statement that begins, ends or parts an event group. The servers write most of them themselves. */
+export type EventGroupStatement =
   | { readonly kind: 'begin' | 'commit' | 'rollback' | 'xa-end' }
   | { readonly kind: 'savepoint' | 'rollback-to'; readonly name: string }
   /** Without an xid it is written in a form that is not known. */
   | { readonly kind: 'xa-start' | 'xa-commit' | 'xa-rollback'; readonly xid: Xid | undefined };
 
-const BEGIN: GroupStatement = { kind: 'begin' };
-const COMMIT: GroupStatement = { kind: 'commit' };
-const ROLLBACK: GroupStatement = { kind: 'rollback' };
-const XA_END: GroupStatement = { kind: 'xa-end' };
+const BEGIN: EventGroupStatement = { kind: 'begin' };
+const COMMIT: EventGroupStatement = { kind: 'commit' };
+const ROLLBACK: EventGroupStatement = { kind: 'rollback' };
+const XA_END: EventGroupStatement = { kind: 'xa-end' };
 
 /** Old servers write down what the user typed. */
 const ROLLS_BACK = /^ROLLBACK(?:\s+WORK)?\s*;?$/i;
@@ -22,7 +22,7 @@ const ROLLBACK_TO = /^ROLLBACK\s+(?:WORK\s+)?TO\s+(?:SAVEPOINT\s+)?([^]+)$/i;
 const XA = /^XA\s+(START|BEGIN|END|COMMIT|ROLLBACK)\b/i;
 
 /** Undefined for a statement of any other kind. */
-export function readGroupStatement(statement: string): GroupStatement | undefined {
+export function readEventGroupStatement(statement: string): EventGroupStatement | undefined {
   switch (statement) {
     case 'BEGIN':
       return BEGIN;
@@ -52,7 +52,7 @@ export function readGroupStatement(statement: string): GroupStatement | undefine
   }
 }
 
-function readXa(statement: string): GroupStatement | undefined {
+function readXa(statement: string): EventGroupStatement | undefined {
   const verb = XA.exec(statement)?.[1]?.toUpperCase();
   switch (verb) {
     case 'END':

@@ -1,5 +1,5 @@
 import type { CommitMark, StreamItem, TransactionPiece } from '../../change/stream';
-import type { GroupFate } from './group-fate';
+import type { EventGroupFate } from './event-group-fate';
 import type { BinlogPosition } from '../../change/position';
 import { Savepoints } from './savepoints';
 
@@ -34,7 +34,7 @@ export class TransactionAssembler {
   private witness: CommitMark['witness'];
   private apart = false;
   private readonly savepoints = new Savepoints<Progress>();
-  private fate: GroupFate | undefined;
+  private fate: EventGroupFate | undefined;
 
   constructor(
     private readonly deliver: (piece: TransactionPiece) => void,
@@ -140,7 +140,7 @@ export class TransactionAssembler {
   }
 
   /** What becomes of the transaction is known before its end. */
-  settle(fate: GroupFate): void {
+  settle(fate: EventGroupFate): void {
     this.undo({ items: 0, witness: this.witness }, (rowEvent) => this.isUndone(fate, rowEvent));
     if (fate.end === 'rolled-back') this.witness = undefined;
     this.fate = fate;
@@ -182,7 +182,7 @@ export class TransactionAssembler {
     this.savepoints.clear();
   }
 
-  private isUndone(fate: GroupFate, rowEvent: number): boolean {
+  private isUndone(fate: EventGroupFate, rowEvent: number): boolean {
     return fate.end !== 'committed' || rowEvent < fate.unclearBefore || fate.isUndone(rowEvent);
   }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readGroupStatement } from '../../../lib/binlog/statements/group-statement';
+import { readEventGroupStatement } from '../../../lib/binlog/statements/event-group-statement';
 import { readXaPrepare, xidOfStatement } from '../../../lib/binlog/statements/xid';
 
 describe('a statement that parts the binlog', () => {
@@ -23,7 +23,7 @@ describe('a statement that parts the binlog', () => {
     ["xa rollback X'6A',X'',1", { kind: 'xa-rollback', xid: '1:6a:' }],
     ["XA COMMIT 'a'", { kind: 'xa-commit', xid: undefined }],
   ])('%s', (statement, told) => {
-    expect(readGroupStatement(statement)).toEqual(told);
+    expect(readEventGroupStatement(statement)).toEqual(told);
   });
 
   it.each([
@@ -34,7 +34,7 @@ describe('a statement that parts the binlog', () => {
     'RENAME TABLE a TO b',
     '',
   ])('is not: %s', (statement) => {
-    expect(readGroupStatement(statement)).toBeUndefined();
+    expect(readEventGroupStatement(statement)).toBeUndefined();
   });
 });
 

@@ -1,5 +1,5 @@
-/** What a tail asks of the cache that it feeds. Each call waits while Redis is away. */
-export interface TailCache {
+/** What a tail asks about the past of the cache that it feeds. Each call waits while Redis is away. */
+export interface CacheHistory {
   /** The epoch of the server's changes from now on; see `claimEpoch`. */
   beginEpoch(
     identity: string,
@@ -11,5 +11,5 @@ export interface TailCache {
   /** Whether commands were done later than in their turn, so that reading the stream again does not repeat them. */
   hasRetried(): boolean;
   /** Notices when the cache lost what was written to it. */
-  verify(signal: AbortSignal): Promise<void>;
+  checkRewind(signal: AbortSignal): Promise<void>;
 }
