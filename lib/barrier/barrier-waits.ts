@@ -1,3 +1,4 @@
+import type { BinlogPlace } from '../change/position';
 import { sqlErrorCode } from '../mysql/control-connection';
 import { sleep } from '../support/abort';
 import { untilRowsVisible } from './barrier-rows';
@@ -86,7 +87,7 @@ async function untilZero(
 /** A replica without GTIDs: the place in the source's binlog up to which it has applied everything. */
 async function untilApplied(
   { control }: BarrierSession,
-  place: { file: string; offset: number },
+  place: BinlogPlace,
   signal: AbortSignal,
 ): Promise<void> {
   const values = [place.file, place.offset, WAIT_SECONDS];

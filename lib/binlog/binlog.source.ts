@@ -15,7 +15,7 @@ import type { EventGroupFate } from './event-groups/event-group-fate';
 import { ASSUMED_COMMITTED } from './event-groups/event-group-fate';
 import { readEventGroupStatement } from './statements/event-group-statement';
 import type { GtidTracker } from '../change/gtid-tracker';
-import type { BinlogPosition, PreparedTransaction } from '../change/position';
+import type { BinlogPlace, BinlogPosition, PreparedTransaction } from '../change/position';
 import { MAX_DUMP_OFFSET, comparePositions, formatPosition } from '../change/position';
 import type { Prepared } from './event-groups/prepared-transactions';
 import { PreparedTransactions, XaRows } from './event-groups/prepared-transactions';
@@ -30,7 +30,7 @@ import type { TableCatalog } from './tables/table-catalog';
 import { TransactionAssembler } from './event-groups/transaction-assembler';
 import type { Watchlist } from './tables/watchlist';
 import { readXaPrepare } from './statements/xid';
-import type { BinlogEvent, ReplicationSession, SessionOptions } from '../mysql/zongji';
+import type { BinlogEvent, ReplicationSession, ReplicationOptions } from '../mysql/zongji';
 import { openReplicationSession } from '../mysql/zongji';
 
 /** What a source reads with, and from where. */
@@ -40,7 +40,7 @@ export interface SourceParts {
   readonly catalog: TableCatalog;
   readonly watchlist: Watchlist;
   readonly sink: StreamSink;
-  readonly start: { readonly file: string; readonly offset: number };
+  readonly start: BinlogPlace;
   /** Whether it is asked for by file and offset, which mean something else on another server. */
   readonly isByFile: boolean;
   /** The XA transactions that are prepared there. */
@@ -87,8 +87,7 @@ export class BinlogSource {
   private header!: EventHeader;
   private closed = false;
   private isIdentified = false;
-  private awaited:
-    { readonly place: { file: string; offset: number }; readonly gtids: GtidTracker } | undefined;
+  private awaited: { readonly place: BinlogPlace; readonly gtids: GtidTracker } | undefined;
   private readonly closing = new AbortController();
   private lastEventAt = Date.now();
 
@@ -97,7 +96,7 @@ export class BinlogSource {
     this.file = start.file;
     this.offset = start.offset;
     this.prepared = new PreparedTransactions(parts.prepared);
-    const place = (): { file: string; offset: number } => this.place();
+    const place = (): BinlogPlace => this.place();
     this.transaction = new TransactionAssembler(
       (piece) => sink.piece(piece),
       () => this.readUpTo,
@@ -115,7 +114,7 @@ export class BinlogSource {
   }
 
   /** Connects and begins to stream. Rejects when the source refuses. */
-  async open(options: Omit<SessionOptions, 'control' | 'signal'>): Promise<void> {
+  async open(options: Omit<ReplicationOptions, 'control' | 'signal'>): Promise<void> {
     const session = await openReplicationSession(
       { ...options, control: this.parts.control.raw, signal: this.closing.signal },
       {
@@ -139,7 +138,7 @@ export class BinlogSource {
   }
 
   /** The end of the latest event that was read. */
-  get readUpTo(): { file: string; offset: number } {
+  get readUpTo(): BinlogPlace {
     return { file: this.file, offset: this.offset };
   }
 
@@ -160,7 +159,7 @@ export class BinlogSource {
   }
 
   /** For a stream that does not know its GTIDs: all that stand before a place, where it may not have come to yet. */
-  expectGtids(place: { file: string; offset: number }, gtids: GtidTracker): void {
+  expectGtids(place: BinlogPlace, gtids: GtidTracker): void {
     this.awaited = { place, gtids };
     if (!this.transaction.isOpen && comparePositions(this.readUpTo, place) === 0) this.finish();
   }
@@ -459,7 +458,7 @@ export class BinlogSource {
   }
 
   /** Where the transaction in hand starts. */
-  private place(): { file: string; offset: number } {
+  private place(): BinlogPlace {
     return { file: this.file, offset: this.transaction.isOpen ? this.transaction.offset : this.offset };
   }
 

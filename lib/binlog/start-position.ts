@@ -1,7 +1,7 @@
 import type { StartAt } from '../options/cacheflow.options';
 import type { Checkpoint } from '../options/checkpoint.store';
 import type { ControlConnection, ServerInfo } from '../mysql/control-connection';
-import type { BinlogPosition } from '../change/position';
+import type { BinlogPlace, BinlogPosition } from '../change/position';
 import { MAX_DUMP_OFFSET } from '../change/position';
 import type { SessionStart } from '../mysql/zongji';
 
@@ -63,10 +63,7 @@ async function earliestPosition(control: ControlConnection, server: ServerInfo):
 }
 
 /** MariaDB can tell the GTID position of a place in a file; NULL for a place that does not exist. */
-async function mariadbGtidAt(
-  control: ControlConnection,
-  place: { file: string; offset: number },
-): Promise<string | undefined> {
+async function mariadbGtidAt(control: ControlConnection, place: BinlogPlace): Promise<string | undefined> {
   const [row] = await control.query('SELECT BINLOG_GTID_POS(?, ?) AS pos', [place.file, place.offset]);
   return row?.['pos'] === null || row?.['pos'] === undefined ? undefined : String(row['pos']);
 }

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import type { BinlogPosition } from '../change/position';
+import type { BinlogPlace, BinlogPosition } from '../change/position';
 import { comparePositions, formatPosition } from '../change/position';
 import type { TableShape } from '../change/stream';
 import type { TableName } from '../change/table-name';
@@ -35,7 +35,7 @@ export interface TailContext extends ResumeContext {
   /** What a watched table looks like. */
   learn(shape: TableShape): void;
   /** The columns that somebody needs of the rows read at this place; undefined stands for all. */
-  projection(table: TableShape, place: { file: string; offset: number }): ReadonlySet<string> | undefined;
+  projection(table: TableShape, place: BinlogPlace): ReadonlySet<string> | undefined;
 }
 
 /** Keeps a replication connection going: connects, resumes, streams, reconnects, until it is stopped. */

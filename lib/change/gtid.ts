@@ -1,3 +1,5 @@
+import type { Flavor } from './flavor';
+
 // How the GTIDs of both servers are written. What a set of them covers, zongji tells: see `mysql/zongji.ts`.
 
 const UUID = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}';
@@ -37,7 +39,7 @@ export function isGtidSet(text: string): boolean {
 }
 
 /** Which kind of server a set is of; undefined for an empty one. */
-export function flavorOfSet(gtidSet: string): 'mysql' | 'mariadb' | undefined {
+export function flavorOfSet(gtidSet: string): Flavor | undefined {
   if (gtidSet === '') return undefined;
   return splitMariadbGtid(gtidSet.split(',')[0] ?? '') ? 'mariadb' : 'mysql';
 }

@@ -1,3 +1,9 @@
+/** A place in the binlog of one server. */
+export interface BinlogPlace {
+  readonly file: string;
+  readonly offset: number;
+}
+
 /** A position in the source's binlog. */
 export interface BinlogPosition {
   /** The binlog file, such as `binlog.000042`. */
@@ -40,7 +46,7 @@ export interface ChangePosition {
 }
 
 /** `binlog.000042:1234` for messages. */
-export function formatPosition(position: { readonly file: string; readonly offset: number }): string {
+export function formatPosition(position: BinlogPlace): string {
   return `${position.file}:${position.offset}`;
 }
 
@@ -50,10 +56,7 @@ export function formatPosition(position: { readonly file: string; readonly offse
  * Binlog files are numbered; the number grows beyond six digits after 999999, so that names are not
  * compared as strings.
  */
-export function comparePositions(
-  a: { readonly file: string; readonly offset: number },
-  b: { readonly file: string; readonly offset: number },
-): number {
+export function comparePositions(a: BinlogPlace, b: BinlogPlace): number {
   return fileNumber(a.file) - fileNumber(b.file) || a.offset - b.offset;
 }
 

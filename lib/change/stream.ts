@@ -1,4 +1,4 @@
-import type { BinlogPosition, ChangePosition, PreparedTransaction } from './position';
+import type { BinlogPlace, BinlogPosition, ChangePosition, PreparedTransaction } from './position';
 import type { GtidTracker } from './gtid-tracker';
 import type { ChangeAction, Row } from './change-event';
 import type { TableName, TableScope } from './table-name';
@@ -53,7 +53,7 @@ export interface TableFlush {
   readonly kind: 'flush';
   /** Undefined: any watched table may have changed; with no `table` in it, any of that database. */
   readonly table: TableScope | undefined;
-  readonly position: { readonly file: string; readonly offset: number };
+  readonly position: BinlogPlace;
   /** The table may have other columns now. */
   readonly redefined?: boolean;
 }

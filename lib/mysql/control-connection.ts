@@ -1,3 +1,4 @@
+import type { Flavor } from '../change/flavor';
 import { setMaxListeners } from 'node:events';
 import type { Socket } from 'node:net';
 import type { Connection, ConnectionOptions, RowDataPacket } from 'mysql2';
@@ -11,7 +12,7 @@ import { QUERY_TIMEOUT_MILLIS, sessionSetup } from './session-setup';
 
 /** What kind of server the source is. */
 export interface ServerInfo {
-  readonly flavor: 'mysql' | 'mariadb';
+  readonly flavor: Flavor;
   readonly version: string;
   /** Tells the server from others: MySQL's `server_uuid`, MariaDB's `server_id`, which a topology has once. */
   readonly identity: string;

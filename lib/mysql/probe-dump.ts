@@ -1,3 +1,4 @@
+import type { BinlogPlace } from '../change/position';
 import { withDeadline } from '../support/abort';
 import type { ControlConnection } from './control-connection';
 import { EventType } from '../decode/event-header';
@@ -15,7 +16,7 @@ export interface DumpStart {
 /** Streams until the file has introduced itself. Rejects with the server's error when it refuses. */
 export async function probeDump(
   control: ControlConnection,
-  start: { file: string; offset: number },
+  start: BinlogPlace,
   outer: AbortSignal,
 ): Promise<DumpStart> {
   return withDeadline(FIRST_EVENTS_MILLIS, outer, async (signal) => {

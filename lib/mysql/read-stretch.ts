@@ -1,3 +1,4 @@
+import type { BinlogPlace } from '../change/position';
 import { randomInt } from 'node:crypto';
 import { untilAborted } from '../support/abort';
 import type { ControlConnection } from './control-connection';
@@ -21,7 +22,7 @@ export type SeeEvent = (buffer: Buffer, header: EventHeader) => boolean | Promis
  */
 export async function readStretch(
   control: ControlConnection,
-  start: { file: string; offset: number },
+  start: BinlogPlace,
   see: SeeEvent,
   outer: AbortSignal,
 ): Promise<void> {

@@ -1,3 +1,4 @@
+import type { Flavor } from '../change/flavor';
 import type { TableShape } from '../change/stream';
 import type { TableName } from '../change/table-name';
 import type { ControlConnection } from './control-connection';
@@ -37,7 +38,7 @@ const COLUMN_CHECKS = `
 /** The definition of a table, or undefined when it does not exist (or may not be seen). Needs SELECT on it. */
 export async function loadTableDefinition(
   control: ControlConnection,
-  flavor: 'mysql' | 'mariadb',
+  flavor: Flavor,
   schema: string,
   table: string,
 ): Promise<TableDefinition | undefined> {

@@ -1,3 +1,5 @@
+import type { Flavor } from '../change/flavor';
+import type { BinlogPlace } from '../change/position';
 import type { Socket } from 'node:net';
 import { constants, Script } from 'node:vm';
 import type { Connection } from 'mysql2';
@@ -10,7 +12,7 @@ import type { GtidTracker } from '../change/gtid-tracker';
 export type { BinlogEvent };
 
 /** Where a replication session starts. */
-export type SessionStart = { file: string; offset: number } | { gtidSet: string };
+export type SessionStart = BinlogPlace | { gtidSet: string };
 
 /** What a session tells its owner. All calls are synchronous, on the socket's turn. */
 export interface SessionListener {
@@ -63,7 +65,7 @@ interface ZongJiInternals {
   useChecksum: boolean;
 }
 
-export interface SessionOptions {
+export interface ReplicationOptions {
   /** The control connection; zongji queries it, it stays ours. */
   control: Connection;
   serverId: number;
@@ -98,7 +100,7 @@ async function loadZongji(): Promise<ZongJiModule> {
  * taken before it parses them, because its own decoding of rows is the slowest part of the whole way.
  */
 export async function openReplicationSession(
-  options: SessionOptions,
+  options: ReplicationOptions,
   listener: SessionListener,
 ): Promise<ReplicationSession> {
   const { default: ZongJiClass } = await loadZongji();
@@ -242,7 +244,7 @@ class PacketTap {
 }
 
 /** A tracker that starts with `gtidSet`, in MySQL's or MariaDB's form. */
-export async function createGtidTracker(flavor: 'mysql' | 'mariadb', gtidSet: string): Promise<GtidTracker> {
+export async function createGtidTracker(flavor: Flavor, gtidSet: string): Promise<GtidTracker> {
   const { GtidSet, MariadbGtidPosition } = await loadZongji();
   if (flavor === 'mysql') return GtidSet.parse(gtidSet);
   const position = MariadbGtidPosition.parse(gtidSet);

@@ -1,3 +1,4 @@
+import type { BinlogPlace } from '../change/position';
 import type { ChangeEvent } from '../change/change-event';
 
 /** What is to be done again. */
@@ -34,7 +35,7 @@ export interface ParkedCommand {
   readonly work: ParkedWork;
   /** `schema.table`. */
   readonly table: string | undefined;
-  readonly position: { readonly file: string; readonly offset: number };
+  readonly position: BinlogPlace;
   /** A reply code or the kind of an error, never values. */
   readonly reason: string;
   /** Attempts made so far; those of a handler count from when it was parked. */

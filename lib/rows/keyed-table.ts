@@ -1,3 +1,4 @@
+import type { Flavor } from '../change/flavor';
 import type { ControlConnection } from '../mysql/control-connection';
 import type { ColumnDefinition } from '../decode/column';
 import { loadTableDefinition } from '../mysql/table-definition';
@@ -34,7 +35,7 @@ const INDEXES = `
  */
 export async function loadKeyedTable(
   control: ControlConnection,
-  flavor: 'mysql' | 'mariadb',
+  flavor: Flavor,
   rule: TableRule,
   name: TableName,
 ): Promise<KeyedTable | undefined> {

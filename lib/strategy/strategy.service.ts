@@ -1,3 +1,4 @@
+import type { BinlogPlace } from '../change/position';
 import { randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import type { CacheflowConfig } from '../config/cacheflow.config';
@@ -257,7 +258,7 @@ export class StrategyService {
 function commandOf(
   work: ParkedWork,
   table: string | undefined,
-  { file, offset }: { readonly file: string; readonly offset: number },
+  { file, offset }: BinlogPlace,
   reason: string,
 ): ParkedCommand {
   return {

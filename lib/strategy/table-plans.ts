@@ -1,3 +1,4 @@
+import type { BinlogPlace } from '../change/position';
 import type { CacheflowConfig } from '../config/cacheflow.config';
 import { messageOf } from '../errors/cacheflow.error';
 import { KeyFailedError, RowIncompleteError, TableNotKeyableError, errorKind } from '../errors/change.errors';
@@ -24,9 +25,6 @@ export interface TablePlan {
   readonly needs: ReadonlySet<string> | undefined;
 }
 
-/** Where a table was seen. */
-type Place = { readonly file: string; readonly offset: number };
-
 /** Makes the keys of changes, and says so where that cannot be done. */
 export class TablePlans {
   private readonly plans = new WeakMap<TableShape, TablePlan>();
@@ -40,7 +38,7 @@ export class TablePlans {
   ) {}
 
   /** The plan of a table; undefined for one that nobody watches. */
-  of(table: TableShape, position: Place): TablePlan | undefined {
+  of(table: TableShape, position: BinlogPlace): TablePlan | undefined {
     const known = this.plans.get(table);
     if (known) return known;
     const rule = this.config.rules.find(table.schema, table.table);
@@ -140,7 +138,7 @@ export class TablePlans {
     );
   }
 
-  private createKeys(rule: TableRule, table: TableShape, position: Place): RowKeys | undefined {
+  private createKeys(rule: TableRule, table: TableShape, position: BinlogPlace): RowKeys | undefined {
     try {
       return bindKeys(rule, table);
     } catch (cause) {

@@ -1,3 +1,4 @@
+import type { BinlogPlace } from '../../change/position';
 import type { RowChange } from '../../change/stream';
 import { mayChangeForeignKeys } from '../statements/ddl';
 import type { EventHeader } from '../../decode/event-header';
@@ -34,7 +35,7 @@ export interface EventGroupParts {
   /** Whether a transaction with this GTID needs a row that shows when it can be read. */
   needsWitness(gtid: string | undefined): boolean;
   /** Where the transaction in hand starts. */
-  place(): { file: string; offset: number };
+  place(): BinlogPlace;
 }
 
 /** Turns what an event group is made of (tables, rows, statements) into changes of the transaction in hand. */
@@ -128,14 +129,14 @@ export class EventGroupContent {
    * @param end where it ends in the binlog
    * @returns a promise where the source has to be asked what it means; it rejects when that does not answer
    */
-  statement(logged: LoggedStatement, end: { file: string; offset: number }): Promise<void> | undefined {
+  statement(logged: LoggedStatement, end: BinlogPlace): Promise<void> | undefined {
     const read = this.parts.statements.read(logged);
     if (read instanceof Promise) return read.then((known) => this.apply(known, end));
     this.apply(read, end);
     return undefined;
   }
 
-  private apply({ effect, text }: ReadStatement, end: { file: string; offset: number }): void {
+  private apply({ effect, text }: ReadStatement, end: BinlogPlace): void {
     const { transaction, catalog, flushes } = this.parts;
     const movesKeys = mayChangeForeignKeys(text);
     if (movesKeys) catalog.forgetCascades();

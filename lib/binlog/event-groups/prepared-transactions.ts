@@ -1,6 +1,6 @@
 import type { TableName } from '../../change/table-name';
 import type { EventHeader } from '../../decode/event-header';
-import type { PreparedTransaction } from '../../change/position';
+import type { BinlogPlace, PreparedTransaction } from '../../change/position';
 import type { CatalogEntry } from '../tables/table-catalog';
 import { Savepoints } from './savepoints';
 import type { Xid } from '../statements/xid';
@@ -101,7 +101,7 @@ export class PreparedTransactions {
   }
 
   /** A transaction was prepared whose group of events begins at this place. */
-  add(xid: Xid, at: { file: string; offset: number }, { kept, bytes }: XaRows): void {
+  add(xid: Xid, at: BinlogPlace, { kept, bytes }: XaRows): void {
     this.take(xid);
     const isTooMuch = this.bytes + bytes > MAX_BYTES_ALL;
     this.waiting.set(xid, { xid, at, ...kept, ...(isTooMuch ? { rows: undefined } : {}) });

@@ -1,3 +1,4 @@
+import type { BinlogPlace } from '../../change/position';
 import { messageOf } from '../../errors/cacheflow.error';
 import type { ControlConnection } from '../../mysql/control-connection';
 import type { EventHeader } from '../../decode/event-header';
@@ -16,7 +17,7 @@ export class EventGroupUnreadableError extends Error {}
  */
 export async function lookAhead(
   control: ControlConnection,
-  at: { file: string; offset: number },
+  at: BinlogPlace,
   signal: AbortSignal,
 ): Promise<EventGroupFate> {
   const scan = new FateScan();
@@ -38,7 +39,7 @@ export async function lookAhead(
 /** Goes over the events of an event group that is whole; nothing is read while a promise of `see` is pending. */
 export async function readEventGroup(
   control: ControlConnection,
-  at: { file: string; offset: number },
+  at: BinlogPlace,
   signal: AbortSignal,
   see: (buffer: Buffer, header: EventHeader) => Promise<void> | undefined,
 ): Promise<void> {

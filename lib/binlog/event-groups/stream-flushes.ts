@@ -1,3 +1,4 @@
+import type { BinlogPlace } from '../../change/position';
 import {
   ColumnsUncertainError,
   EventUnsupportedError,
@@ -23,7 +24,7 @@ export class StreamFlushes {
     private readonly watchlist: Watchlist,
     private readonly sink: StreamSink,
     /** Where the transaction in hand starts. */
-    private readonly place: () => { file: string; offset: number },
+    private readonly place: () => BinlogPlace,
   ) {}
 
   /** Changes that cannot be read may belong to any table. */

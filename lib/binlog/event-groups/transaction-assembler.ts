@@ -1,6 +1,6 @@
 import type { CommitMark, StreamItem, TransactionPiece } from '../../change/stream';
 import type { EventGroupFate } from './event-group-fate';
-import type { BinlogPosition } from '../../change/position';
+import type { BinlogPlace, BinlogPosition } from '../../change/position';
 import { Savepoints } from './savepoints';
 
 /** A transaction's rows are handed on in pieces of about this size, so that a huge one never stands in memory. */
@@ -38,7 +38,7 @@ export class TransactionAssembler {
 
   constructor(
     private readonly deliver: (piece: TransactionPiece) => void,
-    private readonly readUpTo: () => { file: string; offset: number },
+    private readonly readUpTo: () => BinlogPlace,
     /** What stays of an item that was rolled back. */
     private readonly remainsOf: (item: StreamItem) => StreamItem | undefined,
   ) {}

@@ -1,3 +1,4 @@
+import type { Flavor } from '../../change/flavor';
 import type { TableScope } from '../../change/table-name';
 import type { SqlToken } from './sql-tokens';
 import { tokenize } from './sql-tokens';
@@ -41,7 +42,7 @@ export interface StatementPlace {
   /** The session's default database. */
   readonly schema: string;
   /** The server. */
-  readonly flavor: 'mysql' | 'mariadb';
+  readonly flavor: Flavor;
   /** Whether its session spoke another character set than UTF-8. */
   readonly isConverted?: boolean;
 }

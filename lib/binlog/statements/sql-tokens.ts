@@ -1,3 +1,5 @@
+import type { Flavor } from '../../change/flavor';
+
 /** A piece of a statement; comments and white space are left out. */
 export interface SqlToken {
   /** `name`: between backticks or double quotes, so that it is no keyword; the latter may also be a string. */
@@ -9,7 +11,7 @@ export interface SqlToken {
 /** How a statement is to be read. */
 export interface Dialect {
   /** The server that executed it. */
-  readonly flavor: 'mysql' | 'mariadb';
+  readonly flavor: Flavor;
   /** Whether a backslash in quotes escapes: not under the session's NO_BACKSLASH_ESCAPES. */
   readonly backslashEscapes: boolean;
   /** Whether nobody can tell if a no-break space is a letter, as in UTF-8, or white space, as in latin1. */

@@ -1,3 +1,4 @@
+import type { Flavor } from '../../change/flavor';
 import type { StatementEffect } from './ddl';
 import { UNKNOWN, effectOf, mergeEffects } from './ddl';
 import type { ControlConnection } from '../../mysql/control-connection';
@@ -23,7 +24,7 @@ export interface ReadStatement {
 export class StatementReader {
   constructor(
     private readonly control: ControlConnection,
-    private readonly flavor: 'mysql' | 'mariadb',
+    private readonly flavor: Flavor,
     /** The name of a collation's character set. */
     private readonly charsetOf: (collationId: number) => string | undefined,
   ) {}

@@ -1,3 +1,4 @@
+import type { BinlogPlace } from '../../change/position';
 import type { TableScope } from '../../change/table-name';
 import { isInScope, isSameButForCase } from '../../change/table-name';
 import type { Cascade, TableShape } from '../../change/stream';
@@ -26,13 +27,11 @@ export interface CatalogEntry {
 /** What a table id of the stream stands for: a table that is read, or null for one that matters to nobody. */
 type Resolved = CatalogEntry | null;
 
-type Place = { readonly file: string; readonly offset: number };
-
 interface Entry {
   readonly bytes: Buffer;
   readonly resolved: Resolved;
   /** How far the source was when it told the names of the columns; undefined where the table map holds them. */
-  readonly namesOf: Place | undefined;
+  readonly namesOf: BinlogPlace | undefined;
 }
 
 /** Which columns of a table are worth decoding now; undefined stands for all. The same set comes as the same object. */
@@ -128,7 +127,7 @@ export class TableCatalog {
    * @param end where the statement ends in the binlog
    * @returns the watched tables whose rows before the statement were decoded with names from after it
    */
-  forget(changed: TableScope | undefined, end: Place): TableShape[] {
+  forget(changed: TableScope | undefined, end: BinlogPlace): TableShape[] {
     const uncertain: TableShape[] = [];
     for (const [tableId, { resolved, namesOf }] of this.entries) {
       if (!resolved || (changed && !isInScope(resolved.shape, changed))) continue;

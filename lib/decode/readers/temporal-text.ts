@@ -1,12 +1,12 @@
 const TWO_DIGITS = Array.from({ length: 100 }, (_, i) => i.toString().padStart(2, '0'));
 
 /** At least two digits. */
-export function pad2(value: number): string {
+function pad2(value: number): string {
   return TWO_DIGITS[value] ?? value.toString();
 }
 
 /** A year. */
-export function pad4(value: number): string {
+function pad4(value: number): string {
   return value >= 1000 ? value.toString() : value.toString().padStart(4, '0');
 }
 

@@ -1,0 +1,2 @@
+/** Which kind of server the source is. */
+export type Flavor = 'mysql' | 'mariadb';
