@@ -85,7 +85,7 @@ describe('a Redis that lost a round while another one was under way', () => {
 
   it('takes no checkpoint, though its count is high enough', async () => {
     const late = await lostUnder();
-    const asked = vi.spyOn(redis, 'eval');
+    const asked = vi.spyOn(redis, 'evalsha');
     const saved = new RedisCheckpointStore(redis, guard).save('test', CHECKPOINT);
     await vi.waitFor(() => expect(asked.mock.results.length).toBeGreaterThan(1));
     asked.mockRestore();
