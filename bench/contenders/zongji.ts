@@ -51,7 +51,7 @@ export const packetsOnly: Contender = async (job) => {
         resolve();
         return true;
       },
-      onParsed: () => undefined,
+      onGtid: () => undefined,
       onError: reject,
     }).then((session) => {
       close = () => session.close();

@@ -30,7 +30,7 @@ import type { TableCatalog } from './tables/table-catalog';
 import { TransactionAssembler } from './event-groups/transaction-assembler';
 import type { Watchlist } from './tables/watchlist';
 import { readXaPrepare } from './statements/xid';
-import type { BinlogEvent, ReplicationSession, ReplicationOptions } from '../mysql/zongji';
+import type { ReplicationOptions, ReplicationSession } from '../mysql/zongji';
 import { openReplicationSession } from '../mysql/zongji';
 
 /** What a source reads with, and from where. */
@@ -119,7 +119,7 @@ export class BinlogSource {
       { ...options, control: this.parts.control.raw, signal: this.closing.signal },
       {
         onEvent: (buffer, start, end) => this.onEvent(buffer, start, end),
-        onParsed: (event) => this.onParsed(event),
+        onGtid: (gtid) => this.begin(this.header, gtid),
         onError: (error) => this.fail(error),
       },
     );
@@ -261,17 +261,12 @@ export class BinlogSource {
         this.standalone(header);
         return true;
       case EventType.GTID_TAGGED:
-        // Rare and not simple: zongji parses it, see onParsed.
+        // Rare and not simple: zongji parses it, and calls onGtid in the same turn.
         return false;
       default:
         this.standalone(header);
         return true;
     }
-  }
-
-  /** zongji hands an event over in the same turn in which it was left to it. */
-  private onParsed(event: BinlogEvent): void {
-    if (event.getEventName() === 'gtid') this.begin(this.header, event.gtid);
   }
 
   private begin(header: EventEnd, gtid: string | undefined): void {

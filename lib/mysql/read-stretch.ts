@@ -80,7 +80,7 @@ export async function readStretch(
   try {
     session = await openReplicationSession(
       { control: control.raw, serverId, start, heartbeatMillis: HEARTBEAT_MILLIS, signal },
-      { onEvent, onParsed: () => undefined, onError: fail },
+      { onEvent, onGtid: () => undefined, onError: fail },
     );
     await untilAborted(finished, signal);
   } finally {

@@ -9,8 +9,6 @@ import { splitMariadbGtid } from '../change/gtid';
 import { sqlErrorCode } from './control-connection';
 import type { GtidTracker } from '../change/gtid-tracker';
 
-export type { BinlogEvent };
-
 /** Where a replication session starts. */
 export type SessionStart = BinlogPlace | { gtidSet: string };
 
@@ -18,10 +16,11 @@ export type SessionStart = BinlogPlace | { gtidSet: string };
 export interface SessionListener {
   /**
    * A raw binlog event, checksum included, from its common header on. The buffer is the network's: copy what
-   * outlives the call. Returns false to have zongji parse the event and hand it to `onParsed`.
+   * outlives the call. Returns false to have zongji parse the event and hand its GTID to `onGtid`.
    */
   onEvent(buffer: Buffer, start: number, end: number): boolean;
-  onParsed(event: BinlogEvent): void;
+  /** The GTID of a MySQL event that `onEvent` left to zongji; in the same turn. */
+  onGtid(gtid: string | undefined): void;
   /** The session is over; it was closed before the call. */
   onError(error: Error): void;
 }
@@ -137,7 +136,7 @@ export async function openReplicationSession(
       reject(error);
     });
     zongji.on('binlog', (event: BinlogEvent) => {
-      if (!closed) listener.onParsed(event);
+      if (!closed && event.getEventName() === 'gtid') listener.onGtid(event.gtid);
     });
     zongji.on('ready', () => {
       ready = true;

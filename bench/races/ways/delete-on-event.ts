@@ -1,11 +1,12 @@
+import type { BinlogEvent } from '@vlasky/zongji';
 import { waitFor } from '../../../test/support/wait-for';
-import type { BinlogEvent } from '../../../lib/mysql/zongji';
 import { ControlConnection } from '../../../lib/mysql/control-connection';
 import { Items } from '../items';
 import { readCacheAside } from './cache-aside-reader';
 import type { Surroundings, WayDefinition } from './way';
 
 type UpdateEvent = BinlogEvent & { rows: { after: { id: number } }[] };
+
 const SERVER_ID = 4_000_000_001;
 const CATCH_UP_MILLIS = 120_000;
 
