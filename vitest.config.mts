@@ -1,57 +1,33 @@
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './test/support/longest-first.mjs';
 
-// Projects that start real servers run after the quick ones, and not all at once: each file may hold
-// several servers.
+/** Projects whose files start real servers, several each. */
 const REAL_SERVERS = {
   pool: 'forks',
-  maxWorkers: 2,
   testTimeout: 60_000,
   hookTimeout: 120_000,
+  env: { CACHEFLOW_IN_MEMORY: '1' },
 } as const;
 
 export default defineConfig({
   test: {
     globalSetup: 'test/support/build-run-tree.ts',
+    // More than processors: much of the time is spent in waiting for a server, a watchdog or a report.
+    maxWorkers: 4,
+    sequence: { sequencer: LongestFirst },
     projects: [
+      { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
+      { extends: true, test: { name: 'docs', include: ['test/docs/**/*.test.ts'] } },
+      { extends: true, test: { name: 'types', include: ['test/types/**/*.test.ts'] } },
       {
         extends: true,
-        test: { name: 'unit', include: ['test/unit/**/*.test.ts'], sequence: { groupOrder: 0 } },
+        test: { ...REAL_SERVERS, name: 'integration', include: ['test/integration/**/*.test.ts'] },
       },
       {
         extends: true,
-        test: { name: 'types', include: ['test/types/**/*.test.ts'], sequence: { groupOrder: 0 } },
+        test: { ...REAL_SERVERS, name: 'promises', include: ['test/promises/**/*.test.ts'] },
       },
-      {
-        extends: true,
-        test: { name: 'docs', include: ['test/docs/**/*.test.ts'], sequence: { groupOrder: 0 } },
-      },
-      {
-        extends: true,
-        test: {
-          ...REAL_SERVERS,
-          name: 'integration',
-          include: ['test/integration/**/*.test.ts'],
-          sequence: { groupOrder: 1 },
-        },
-      },
-      {
-        extends: true,
-        test: {
-          ...REAL_SERVERS,
-          name: 'promises',
-          include: ['test/promises/**/*.test.ts'],
-          sequence: { groupOrder: 2 },
-        },
-      },
-      {
-        extends: true,
-        test: {
-          ...REAL_SERVERS,
-          name: 'e2e',
-          include: ['test/e2e/**/*.test.ts'],
-          sequence: { groupOrder: 3 },
-        },
-      },
+      { extends: true, test: { ...REAL_SERVERS, name: 'e2e', include: ['test/e2e/**/*.test.ts'] } },
     ],
   },
 });

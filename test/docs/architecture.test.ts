@@ -30,9 +30,7 @@ describe('the floors of lib/', () => {
   it.each(['docs/internals/architecture.md', 'docs/zh-CN/internals/architecture.md'])(
     'are those of the picture in %s',
     (page) => {
-      const drawn = FLOORS.map((rooms) =>
-        rooms.map((room) => (PLANNED.includes(room) ? `(${room})` : room)),
-      );
+      const drawn = FLOORS.map((rooms) => rooms.map((room) => (PLANNED.includes(room) ? `(${room})` : room)));
       expect(pictureIn(page)).toEqual([...drawn].reverse());
     },
   );

@@ -12,7 +12,7 @@ const SCHEMA = 'CREATE DATABASE shop; CREATE TABLE shop.users (id INT PRIMARY KE
 const tables = [{ db: 'shop', table: 'users' }];
 const CHANGES = 1_500;
 
-describeEachSql('a change that was applied', { schema: SCHEMA }, (stage) => {
+describeEachSql('a change that was applied', { schema: SCHEMA, sql: () => ({ onDisk: true }) }, (stage) => {
   it('can be read', async () => {
     await stage.sql.query('INSERT INTO shop.users VALUES (1, 0)');
     const options = stage.sql.connectionOptions();

@@ -528,7 +528,9 @@ describeEachSql('@Cached and a table whose columns change', { schema }, (stage) 
     await cacheflow.caughtUp();
     await read.get(1);
     // Who would ask the source now, would know nothing afterwards.
-    read.app.context.get(TableKeys, { strict: false }).shapes.use(async () => Promise.reject(new Error('away')));
+    read.app.context
+      .get(TableKeys, { strict: false })
+      .shapes.use(async () => Promise.reject(new Error('away')));
     await stage.sql.query('TRUNCATE app.moves');
     await cacheflow.caughtUp();
     expect(cacheflow.keyOf('app.moves', { a: 1 })).toBe('app:moves:1');

@@ -19,9 +19,19 @@ export async function copyInitialData(
   target: string,
 ): Promise<void> {
   const template = await templateFolder(name, initialize);
-  await cp(template, target, { recursive: true, preserveTimestamps: true });
+  await copyFolder(template, target);
   // The server's own UUID: with the same one two servers could not replicate, and GTIDs would collide.
   rmSync(join(target, 'auto.cnf'), { force: true });
+}
+
+async function copyFolder(from: string, to: string): Promise<void> {
+  try {
+    // Most of it are zeros, which GNU's cp leaves out: a third of the time that Node takes.
+    await run('cp', ['-R', '--sparse=always', from, to]);
+  } catch {
+    rmSync(to, { recursive: true, force: true });
+    await cp(from, to, { recursive: true });
+  }
 }
 
 async function templateFolder(

@@ -40,7 +40,9 @@ export async function dockerWorks(): Promise<boolean> {
 /** A server as a container, published on one port of 127.0.0.1. */
 export class DockerRuntime implements Runtime {
   private readonly name = `cacheflow-${randomUUID()}`;
-  private readonly keeper = Keeper.open('docker', [['docker', 'rm', '--force', '--volumes', this.name]]);
+  private readonly keeper = Keeper.open('docker', {
+    cleanup: [['docker', 'rm', '--force', '--volumes', this.name]],
+  });
   private created = false;
 
   constructor(private readonly plan: ContainerPlan) {}

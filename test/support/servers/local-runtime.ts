@@ -18,6 +18,8 @@ export interface LocalServerPlan {
   /** Started once, before the server, and ended with the folder. */
   helper?(folder: string): Program;
   dataDir(folder: string): string;
+  /** The folder is never in memory. */
+  onDisk?: boolean;
 }
 
 /** A server as a process of this machine, in a temporary folder of its own. */
@@ -29,7 +31,7 @@ export class LocalRuntime implements Runtime {
   private ended?: Promise<void>;
 
   constructor(private readonly plan: LocalServerPlan) {
-    this.keeper = Keeper.open(plan.name);
+    this.keeper = Keeper.open(plan.name, { onDisk: plan.onDisk });
     this.log = join(this.keeper.folder, 'log');
   }
 
@@ -103,6 +105,12 @@ export class LocalRuntime implements Runtime {
 
   private signal(signal: NodeJS.Signals): boolean {
     if (!this.process || this.process.hasExited()) return false;
-    return process.kill(this.process.pid, signal);
+    try {
+      return process.kill(this.process.pid, signal);
+    } catch (error) {
+      // It is gone, and the keeper's word of that is on its way.
+      if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+      throw error;
+    }
   }
 }

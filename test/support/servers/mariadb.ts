@@ -34,6 +34,7 @@ function local({ command }: Binary, port: number, options: SqlServerOptions): Ru
     name: 'mariadb',
     port,
     dataDir: (folder) => `${folder}/data`,
+    onDisk: options.onDisk,
     prepare: (folder) => copyInitialData('mariadb', installDb(command), `${folder}/data`),
     main: (folder) => ({
       command,

@@ -36,6 +36,7 @@ function local(binary: Binary, port: number, options: SqlServerOptions): Runtime
     name: 'mysql',
     port,
     dataDir: (folder) => `${folder}/data`,
+    onDisk: options.onDisk,
     prepare: (folder) =>
       copyInitialData(
         'mysql',

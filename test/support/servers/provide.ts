@@ -19,13 +19,28 @@ export async function prepareServers(report: Report = console.log): Promise<void
   for (const kind of KINDS) await provide(kind, report);
 }
 
+/** By kind and what its environment variable says; to ask a binary for its version takes longer than some starts. */
+const provided = new Map<string, Promise<Provision>>();
+
 /**
  * Finds a server, or fetches it: from Debian's packages, else as a Docker image. The value `docker` in the
  * kind's environment variable asks for the image at once.
  *
  * @throws Error that names every way to provide the server
  */
-export async function provide(kind: ServerKind, report: Report = console.error): Promise<Provision> {
+export function provide(kind: ServerKind, report: Report = console.error): Promise<Provision> {
+  const wanted = `${kind} ${process.env[variableOf(kind)] ?? ''}`;
+  let found = provided.get(wanted);
+  if (!found) {
+    found = findOrFetch(kind, report);
+    provided.set(wanted, found);
+    // The next one may have more luck.
+    found.catch(() => provided.delete(wanted));
+  }
+  return found;
+}
+
+async function findOrFetch(kind: ServerKind, report: Report): Promise<Provision> {
   const wantsDocker = process.env[variableOf(kind)] === 'docker';
   if (!wantsDocker) {
     const binary = (await findBinary(kind)) ?? (canUseApt() ? await fetchBinary(kind, report) : undefined);

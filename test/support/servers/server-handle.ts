@@ -89,6 +89,8 @@ export interface SqlServerOptions {
   env?: NodeJS.ProcessEnv;
   /** Does not wait for the disk at each commit; for benches and bulk set-up. @defaultValue false */
   fast?: boolean;
+  /** The data are never in memory, where commits take another time. @defaultValue false */
+  onDisk?: boolean;
 }
 
 export interface RedisServerOptions {
