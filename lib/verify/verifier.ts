@@ -141,7 +141,7 @@ export class Verifier {
       signal.throwIfAborted();
       await this.findOrphans(keys, owners);
       this.summary.scanned += keys.length;
-      listener.progress(`keys without a row: ${this.summary.scanned} keys`);
+      listener.progress(`looking for keys without a row: ${this.summary.scanned} keys scanned`);
     }
   }
 
