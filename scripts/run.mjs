@@ -18,8 +18,13 @@ const commands = {
     await buildRunTree();
     const { prepareServers } = await import(pathToFileURL(BUILT_SERVERS).href);
     await prepareServers();
-    const tested = await exec('vitest', ['run', ...args]);
-    const packaged = existsSync(PACKAGE_MATRIX) ? await commands.package([]) : 0;
+    // Beside the tests, which leave the processors idle now and then; what it says comes after what they say.
+    const said = [];
+    const packaging = existsSync(PACKAGE_MATRIX)
+      ? exec(process.execPath, [PACKAGE_MATRIX], { take: (text) => said.push(text) })
+      : 0;
+    const [tested, packaged] = await Promise.all([exec('vitest', ['run', ...args]), packaging]);
+    process.stdout.write(said.join(''));
     return Math.max(tested, packaged);
   },
   async vitest(args) {

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { ROOT } from './exec.mjs';
 import { runToEnd } from './run-to-end.mjs';
 
-const BELONGS = /^(dist\/.+\.(js|d\.ts)|docs\/.+\.md|README(\.zh-CN)?\.md|CHANGELOG\.md|LICENSE|package\.json)$/;
+const BELONGS =
+  /^(dist\/.+\.(js|d\.ts)|docs\/.+\.md|README(\.zh-CN)?\.md|CHANGELOG\.md|LICENSE|package\.json)$/;
 
 /**
  * Builds and packs the repository, as `npm publish` would. Gives the tarball, the files in it, and what is
@@ -11,7 +12,7 @@ const BELONGS = /^(dist\/.+\.(js|d\.ts)|docs\/.+\.md|README(\.zh-CN)?\.md|CHANGE
  */
 export async function pack(folder, env) {
   mkdirSync(folder);
-  const packing = { cwd: ROOT, env, timeoutMillis: 120_000 };
+  const packing = { cwd: ROOT, env, timeoutMillis: 300_000 };
   const packed = await runToEnd('npm', ['pack', '--pack-destination', folder], packing);
   const name = readdirSync(folder).find((file) => file.endsWith('.tgz'));
   if (packed.code !== 0 || !name) return { files: [], faults: ['npm pack failed', packed.output] };

@@ -6,7 +6,8 @@ import { describeEachSql } from '../support/each-sql';
 import { refusedBoot } from '../support/refused-boot';
 import { waitFor } from '../support/wait-for';
 
-// The same as under a stall, as it happens by chance: who is told of a change reads it back at once.
+// The same as under a stall, as it happens by chance: who is told of a change reads it back at once. On a disk, where
+// a commit takes its time.
 
 const SCHEMA = 'CREATE DATABASE shop; CREATE TABLE shop.users (id INT PRIMARY KEY, n INT)';
 const tables = [{ db: 'shop', table: 'users' }];

@@ -1,7 +1,10 @@
 import type { TestSpecification } from 'vitest/node';
 import { BaseSequencer } from 'vitest/node';
 
-/** The files that take longest, from half a minute up: what starts last must not be one of them. */
+/**
+ * The files that take more than ten seconds, from the longest on, with those that wait most between those that work most.
+ * It costs nothing but time when a file is missing here.
+ */
 const LONGEST = [
   'promises/nothing-stale.races-bench',
   'integration/verify/verify',
@@ -32,10 +35,10 @@ const LONGEST = [
   'promises/host-app-is-safe.secrets',
   'e2e/demo',
 ];
-/** Done first, so that a plain fault shows at once. */
+/** Without servers. */
 const QUICK = ['unit', 'types', 'docs'];
 
-/** Puts the longest files first, so that all workers end at the same time. */
+/** First what needs no servers, then the longest, so that no worker is left alone with one of them at the end. */
 export class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     return files

@@ -25,6 +25,7 @@ export class World {
     const startSql = kind === 'mysql' ? startMysql : startMariadb;
     const durable = ['--sync-binlog=1', '--innodb-flush-log-at-trx-commit=1'];
     const started = await Promise.allSettled([
+      // In memory no commit would take the time in which races happen.
       startSql({ args: durable, onDisk: true }),
       // Loses up to a second when its machine fails, as most of them do.
       startRedis({ args: ['--appendonly', 'yes', '--appendfsync', 'everysec'] }),
