@@ -1,11 +1,9 @@
 import type { CacheflowConfig } from '../config/cacheflow.config';
 import { CacheflowError, messageOf } from '../errors/cacheflow.error';
 import { CacheflowConfigurationError } from '../errors/configuration.error';
-import { RedisRewoundError, RedisUnavailableError } from '../errors/redis.errors';
+import { RedisRewoundError } from '../errors/redis.errors';
 import { PositionLostError, ServerIdClashError, SourceUnavailableError } from '../errors/source.errors';
 import { BinlogResetError, OtherServerError, accessFault, classifySourceError } from '../mysql/source-faults';
-import { isRefusal } from '../redis/redis-writer';
-import { replyCode } from '../redis/reply-code';
 import type { ResumePoint } from './resume-point';
 
 /** Says what breaks of a connection mean, and has the next connection make up for what they cost. */
@@ -28,13 +26,6 @@ export class TailFaults {
     if (error instanceof OtherServerError) this.resumePoint.metOtherServer();
     if (error instanceof RedisRewoundError) return undefined;
     if (error instanceof CacheflowError) return error;
-    if (isRefusal(error)) {
-      return new RedisUnavailableError(
-        `Redis refuses what the tail needs before it can begin (${replyCode(error.message)}); trying again. Allow the user the ` +
-          'commands and keys that the documentation lists',
-        { cause: error },
-      );
-    }
     switch (classifySourceError(error)) {
       case 'server-id':
         return new ServerIdClashError(serverId, { cause: error });

@@ -3,6 +3,7 @@ import { HandlerFailedError, errorKind } from '../errors/change.errors';
 import type { ErrorReporter } from '../errors/error-reporter';
 import type { RowChange, TableShape } from '../change/stream';
 import type { HandlerOutcome } from '../checkpoint/handler-outcome';
+import { nameOf } from '../change/table-name';
 import { columnText } from '../keys/key-text';
 import { Backoff } from '../support/backoff';
 import type { ChangeAction, ChangeEvent } from '../change/change-event';
@@ -142,7 +143,7 @@ export class HandlerRunner {
       } catch (cause) {
         if (attempt >= maxAttempts) {
           this.failures++;
-          const table = `${event.schema}.${event.table}`;
+          const table = nameOf(event);
           this.context.errors.report(
             new HandlerFailedError(handler.name, attempt, table, event.position, cause),
           );

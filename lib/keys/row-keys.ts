@@ -49,6 +49,12 @@ export function needsShape({ key }: TableRule): boolean {
   return key.kind === 'function' || (key.kind === 'default' && key.fields === undefined);
 }
 
+/** The columns that the options themselves name for the keys. */
+export function namedColumns({ key }: TableRule): readonly string[] {
+  if (key.kind === 'templates') return key.templates.flatMap((template) => template.columns);
+  return key.kind === 'default' ? (key.fields ?? []) : [];
+}
+
 /** Redis patterns that every key of the table's rows matches. */
 export function keyPatterns({ key, prefix, match }: TableRule, name: TableName): string[] {
   // One column stands for any number of them: what lies between is text as well.

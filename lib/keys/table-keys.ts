@@ -7,7 +7,7 @@ import { messageOf } from '../errors/cacheflow.error';
 import { nearMisses } from '../support/near-misses';
 import type { KeyForm } from './key-form';
 import { UnknownColumnError } from './key-function';
-import { bindKeys, functionKeys, needsShape } from './row-keys';
+import { bindKeys, functionKeys, namedColumns, needsShape } from './row-keys';
 import type { TableRule, TableRules } from './table-rules';
 import { isExact } from './table-rules';
 import { TableShapes } from './table-shapes';
@@ -174,12 +174,6 @@ export class TableKeys {
       });
     }
   }
-}
-
-/** The columns that the options themselves name for the keys. */
-function namedColumns({ key }: TableRule): readonly string[] {
-  if (key.kind === 'templates') return key.templates.flatMap((template) => template.columns);
-  return key.kind === 'default' ? (key.fields ?? []) : [];
 }
 
 /** The form of just these columns, else the first one that they suffice for. */

@@ -4,7 +4,7 @@ import type { TableDefinition } from '../mysql/table-definition';
 import { isUnique, loadTableDefinition, shapeOf } from '../mysql/table-definition';
 import { CacheStrategy } from '../options/cacheflow.options';
 import { messageOf } from '../errors/cacheflow.error';
-import { NoUsableKeyError, bindKeys } from '../keys/row-keys';
+import { NoUsableKeyError, bindKeys, namedColumns } from '../keys/row-keys';
 import { MAX_TABLES_CHECKED } from '../keys/table-shapes';
 import type { TableRule } from '../keys/table-rules';
 import { toRegExp } from '../keys/patterns';
@@ -177,13 +177,7 @@ function isLeftOut(
 }
 
 function keyFix(rule: TableRule, columns: readonly string[]): string {
-  const wanted =
-    rule.key.kind === 'templates'
-      ? rule.key.templates.flatMap((template) => template.columns)
-      : rule.key.kind === 'default'
-        ? (rule.key.fields ?? [])
-        : [];
-  const near = wanted
+  const near = namedColumns(rule)
     .filter((column) => !columns.includes(column))
     .flatMap((column) => nearMisses(column, columns));
   if (near.length > 0) return `Did you mean ${near.map((column) => `\`${column}\``).join(', ')}?`;

@@ -7,6 +7,7 @@ import type { ConfigurationFault } from '../errors/configuration.error';
 import { ErrorReporter } from '../errors/error-reporter';
 import { CacheflowStoppedError } from '../errors/source.errors';
 import type { ChangeEvent } from '../change/change-event';
+import { nameOf } from '../change/table-name';
 import { RedisConnection } from '../redis/redis-connection';
 import { RedisHold } from '../redis/redis-hold';
 import type { NestRabbitmq } from '../rabbitmq/amqp';
@@ -119,7 +120,7 @@ export class RetryService {
     const command: ParkedCommand = {
       id: randomUUID(),
       work: { kind: 'handler', handler, event },
-      table: `${event.schema}.${event.table}`,
+      table: nameOf(event),
       position: { file, offset },
       reason: errorKind(failure.cause),
       attempts: this.viaBroker ? 0 : failure.attempts,

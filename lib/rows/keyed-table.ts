@@ -4,6 +4,7 @@ import type { ColumnDefinition } from '../decode/column';
 import { loadTableDefinition } from '../mysql/table-definition';
 import type { TableShape } from '../change/stream';
 import type { TableName } from '../change/table-name';
+import { nameOf } from '../change/table-name';
 import type { RowKeys } from '../keys/row-keys';
 import { bindKeys } from '../keys/row-keys';
 import type { TableRule } from '../keys/table-rules';
@@ -52,7 +53,7 @@ export async function loadKeyedTable(
   const keys = bindKeys(rule, shape);
   const indexes = await control.query(INDEXES, [schema, table]);
   return {
-    name: `${schema}.${table}`,
+    name: nameOf(name),
     rule,
     shape,
     columns: new Map(visible.map((column) => [column.name, column])),

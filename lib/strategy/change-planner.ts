@@ -8,7 +8,8 @@ import { isTag } from '../keys/tag';
 import type { FlushSet } from './flush-set';
 import type { PendingRetries } from './pending-retries';
 import type { TableKeys } from '../keys/table-keys';
-import { TablePlans, nameOf } from './table-plans';
+import { nameOf } from '../change/table-name';
+import { TablePlans } from './table-plans';
 import type { TableRule } from '../keys/table-rules';
 import type { WatchedKeys } from './watched-keys';
 import type { WritePlan } from './write-plan';
@@ -83,7 +84,7 @@ export class ChangePlanner {
   }
 
   private warnIncomplete(change: RowChange): void {
-    const name = nameOf(change);
+    const name = nameOf(change.table);
     if (this.warnedIncomplete.has(name)) return;
     this.warnedIncomplete.add(name);
     const problem =

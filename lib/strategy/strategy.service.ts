@@ -28,7 +28,7 @@ import { PendingRetries } from './pending-retries';
 import type { FlushProgress } from './table-flusher';
 import { TableKeys } from '../keys/table-keys';
 import { TableFlusher } from './table-flusher';
-import { nameOf } from './table-plans';
+import { nameOf } from '../change/table-name';
 import { WatchedKeys } from './watched-keys';
 import { WritePlan } from './write-plan';
 import type { Round } from './write-rounds';
@@ -182,7 +182,7 @@ export class StrategyService {
       this.errors.report(
         new StrategyFailedError(
           `The table's strategy failed (${reason}); the keys of the row are removed, and it is called again`,
-          nameOf(change),
+          nameOf(change.table),
           change.position,
           { cause },
         ),
@@ -190,7 +190,7 @@ export class StrategyService {
       const version = this.versions.of(change.position);
       for (const key of keys) this.pending.add(key, version);
       const work: ParkedWork = { kind: 'strategy', event, keys, version };
-      await this.retries.park([commandOf(work, nameOf(change), change.position, reason)], signal);
+      await this.retries.park([commandOf(work, nameOf(change.table), change.position, reason)], signal);
       return false;
     }
   }
@@ -218,9 +218,9 @@ export class StrategyService {
       const problem = refusal.removed
         ? `Redis refused a value (${reason}); its key was removed instead, and it is written again`
         : `Redis refuses to remove a key (${reason}), which may be stale until it does: allow the user UNLINK on it, and requeue its dead letter if it has become one`;
-      this.errors.report(new RedisRefusedError(problem, nameOf(change), change.position));
+      this.errors.report(new RedisRefusedError(problem, nameOf(change.table), change.position));
       const work = this.workOf(key, writes.get(key), change);
-      commands.push(commandOf(work, nameOf(change), change.position, reason));
+      commands.push(commandOf(work, nameOf(change.table), change.position, reason));
     }
     await this.retries.park(commands, signal);
   }

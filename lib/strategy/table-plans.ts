@@ -1,3 +1,4 @@
+import { nameOf } from '../change/table-name';
 import type { BinlogPlace } from '../change/position';
 import type { CacheflowConfig } from '../config/cacheflow.config';
 import { messageOf } from '../errors/cacheflow.error';
@@ -75,13 +76,13 @@ export class TablePlans {
       reason = new RowIncompleteError(
         `The ${image} image lacks a column that the key is made of, because the session that wrote it had a lower ` +
           'binlog_row_image; all keys of the table are removed. SET GLOBAL binlog_row_image = FULL',
-        nameOf(change),
+        nameOf(change.table),
         change.position,
       );
     } catch (cause) {
       reason = new KeyFailedError(
         `The key function failed (${errorKind(cause)}); all keys of the table are removed`,
-        nameOf(change),
+        nameOf(change.table),
         change.position,
         { cause },
       );
@@ -105,13 +106,13 @@ export class TablePlans {
       reason = new RowIncompleteError(
         'A row arrived without all columns, so that `invalidates` cannot be asked; everything that the table makes ' +
           'stale is removed. SET GLOBAL binlog_row_image = FULL',
-        nameOf(change),
+        nameOf(change.table),
         change.position,
       );
     } catch (cause) {
       reason = new KeyFailedError(
         `\`invalidates\` failed (${cause instanceof UnknownColumnError ? cause.message : errorKind(cause)}); everything that the table makes stale is removed`,
-        nameOf(change),
+        nameOf(change.table),
         change.position,
         { cause },
       );
@@ -132,7 +133,7 @@ export class TablePlans {
       new KeyFailedError(
         '`invalidates` names a key or tag that no pattern of `match` covers, so that it would stay when all of them have ' +
           "to go, as after a TRUNCATE: add its pattern, e.g. 'user:*:orders' or tag('org', '*')",
-        nameOf(change),
+        nameOf(change.table),
         change.position,
       ),
     );
@@ -143,9 +144,7 @@ export class TablePlans {
       return bindKeys(rule, table);
     } catch (cause) {
       const problem = `No key can be made for the rows of the table, so that they are neither written nor removed: ${messageOf(cause)}`;
-      this.errors.report(
-        new TableNotKeyableError(problem, `${table.schema}.${table.table}`, position, { cause }),
-      );
+      this.errors.report(new TableNotKeyableError(problem, nameOf(table), position, { cause }));
       return undefined;
     }
   }
@@ -157,9 +156,4 @@ function questionsOf({ action, table, before, after }: RowChange): DependencyCha
   const question = (from: Row | null, to: Row | null): DependencyChange[] =>
     to ? [{ action, schema, table: name, before: from && strictRow(from), after: strictRow(to) }] : [];
   return [...question(before, after), ...question(after, before)];
-}
-
-/** `schema.table` of a change. */
-export function nameOf(change: RowChange): string {
-  return `${change.table.schema}.${change.table.table}`;
 }

@@ -6,7 +6,7 @@ import { canHaveRecord } from '../redis/scripts/record';
 import type { RedisConnection } from '../redis/redis-connection';
 import type { Versions } from '../redis/version';
 import type { VersionedWrite } from '../redis/scripts/versioned-write';
-import { nameOf } from './table-plans';
+import { nameOf } from '../change/table-name';
 import type { VersionedPlan, WritePlan } from './write-plan';
 
 /** What one round trip does. */
@@ -70,7 +70,7 @@ export class WriteRounds {
       return this.serializer.serialize(change.after ?? {});
     } catch (cause) {
       const problem = `The row cannot be turned into text (${errorKind(cause)}); its key is removed instead`;
-      this.errors.report(new RedisRefusedError(problem, nameOf(change), change.position, { cause }));
+      this.errors.report(new RedisRefusedError(problem, nameOf(change.table), change.position, { cause }));
       return undefined;
     }
   }

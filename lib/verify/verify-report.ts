@@ -23,7 +23,7 @@ export interface VerifySummary {
   cached: number;
   /** Those that cannot be compared with their row. */
   incomparable: number;
-  /** Keys in Redis that match a table's layout, whether a row has them or not. */
+  /** Keys in Redis that match the form of a table's keys, whether a row has them or not. */
   scanned: number;
   /** Keys that match a pattern and can be no row's key, or cannot be turned back into columns. */
   unassigned: number;

@@ -7,6 +7,7 @@ import {
 import { messageOf } from '../../errors/cacheflow.error';
 import type { StreamItem, TableShape } from '../../change/stream';
 import type { TableName, TableScope } from '../../change/table-name';
+import { nameOf } from '../../change/table-name';
 import { formatPosition } from '../../change/position';
 import type { StreamSink } from '../stream-sink';
 import type { TransactionAssembler } from './transaction-assembler';
@@ -44,7 +45,7 @@ export class StreamFlushes {
   tables(tables: readonly TableName[], problem: string): void {
     const position = this.place();
     for (const table of this.reach(tables)) this.transaction.add({ kind: 'flush', table, position });
-    const names = tables.map(({ schema, table }) => `${schema}.${table}`);
+    const names = tables.map(nameOf);
     this.sink.fault(
       new EventUnsupportedError(
         `${problem}; all keys of ${names.join(', ')} are removed`,
@@ -75,7 +76,7 @@ export class StreamFlushes {
     const position = this.place();
     const error = new RowUndecodableError(
       `A row event cannot be decoded: ${messageOf(cause)}; all keys of the table are removed`,
-      `${shape.schema}.${shape.table}`,
+      nameOf(shape),
       position,
       { cause },
     );
@@ -84,11 +85,11 @@ export class StreamFlushes {
   }
 
   uncertain(shapes: readonly TableShape[]): void {
-    for (const { schema, table } of shapes) {
+    for (const shape of shapes) {
       const problem =
         'Rows from before an ALTER were decoded with column names from after it, which may be wrong; all keys of the ' +
         "table are removed, but events may have had wrong columns. SET GLOBAL binlog_row_metadata = 'FULL'";
-      this.sink.fault(new ColumnsUncertainError(problem, `${schema}.${table}`, this.place()));
+      this.sink.fault(new ColumnsUncertainError(problem, nameOf(shape), this.place()));
     }
   }
 
@@ -105,19 +106,16 @@ export class StreamFlushes {
   }
 
   /** Rows were rolled back of a table whose engine is not known. It is told once for each transaction. */
-  unknownEngine({ schema, table }: TableName): void {
+  unknownEngine(table: TableName): void {
     const place = formatPosition(this.place());
     if (this.unknown.place !== place) this.unknown = { place, tables: new Set() };
-    if (this.unknown.tables.has(`${schema}.${table}`)) return;
-    this.unknown.tables.add(`${schema}.${table}`);
+    const name = nameOf(table);
+    if (this.unknown.tables.has(name)) return;
+    this.unknown.tables.add(name);
     const problem =
       'Rows were rolled back of a table that is gone by now, so that nobody can tell whether its engine took them back';
     this.sink.fault(
-      new EventUnsupportedError(
-        `${problem}; all keys of the table are removed`,
-        `${schema}.${table}`,
-        this.place(),
-      ),
+      new EventUnsupportedError(`${problem}; all keys of the table are removed`, name, this.place()),
     );
   }
 
