@@ -40,6 +40,14 @@ export interface ResumeStart extends Start {
   readonly prepared: readonly PreparedTransaction[];
 }
 
+/** When somebody goes on. */
+export interface ResumeOccasion {
+  /** Where the source was when the app started; undefined where it was away. */
+  readonly bootPosition: BinlogPosition | undefined;
+  /** The fencing token of what is saved from now on; 0 without a group. */
+  readonly term: number;
+}
+
 /** How long a transaction of the binlog may take until it can be read, where nobody can be asked. */
 const VISIBLE_AFTER_MILLIS = 1_000;
 /** A checkpoint that takes longer to load than this is worth a report, though it is still waited for. */
@@ -98,11 +106,19 @@ export class ResumePoint {
     this.rewinds++;
   }
 
+  /** Another process may have led since: all that is known of the stream is what it stored. */
+  beginTerm(): void {
+    this.rewinds = 1;
+    this.rewindsDone = 0;
+    this.lost = undefined;
+    this.context.keeper.reset();
+  }
+
   /** Where to go on. Whatever was missed or lost on the way is made up for by a flush at the head of the queue. */
   async find(
     control: ControlConnection,
     server: ServerInfo,
-    bootPosition: BinlogPosition | undefined,
+    { bootPosition, term }: ResumeOccasion,
   ): Promise<ResumeStart> {
     const { config, position, queue, cache } = this.context;
     const before = position.value;
@@ -144,7 +160,7 @@ export class ResumePoint {
     };
     position.start(
       flush === undefined ? place : undefined,
-      { serverUuid: server.identity, epoch: epoch.number },
+      { serverUuid: server.identity, epoch: epoch.number, ...(term > 0 ? { term } : {}) },
       start.position.gtidSet === undefined
         ? undefined
         : await createGtidTracker(server.flavor, start.position.gtidSet),

@@ -11,7 +11,7 @@ export function checkpointFromJson(text: string | null): Checkpoint | null {
   } catch {
     value = undefined;
   }
-  const { file, offset, gtidSet, fileCreatedAt, serverUuid, epoch, prepared } = (value ?? {}) as Record<
+  const { file, offset, gtidSet, fileCreatedAt, serverUuid, epoch, prepared, term } = (value ?? {}) as Record<
     string,
     unknown
   >;
@@ -25,6 +25,7 @@ export function checkpointFromJson(text: string | null): Checkpoint | null {
     ...(typeof fileCreatedAt === 'number' ? { fileCreatedAt } : {}),
     ...(typeof serverUuid === 'string' ? { serverUuid } : {}),
     ...(typeof epoch === 'number' ? { epoch } : {}),
+    ...(typeof term === 'number' ? { term } : {}),
     ...(Array.isArray(prepared) ? { prepared: prepared.flatMap(preparedFromJson) } : {}),
   };
 }

@@ -57,6 +57,7 @@ export class StartCheck {
         engine?.parts.tail.check() ?? checkSource(config, this.errors, new AbortController().signal);
       faults.push(...(await check).faults);
     }
+    if (engine) faults.push(...(await engine.parts.group.check(new AbortController().signal)));
     faults.push(...cachedFaults());
     if (faults.length > 0 || !engine) throw new CacheflowConfigurationError(this.name, faults);
     return engine;

@@ -18,9 +18,19 @@ export function counterKey(name: string, instance: string, keyPrefix: string): s
   return `${recordKey(checkpointKey(name), keyPrefix)}:${instance}`;
 }
 
+/** Where it stands who leads a group of processes: in the slot of the checkpoint, whose scripts ask for the term. */
+export function groupKey(name: string, keyPrefix: string): string {
+  return `${recordKey(checkpointKey(name), keyPrefix)}:group`;
+}
+
+/** Where the processes of a group are, beside the group. */
+export function membersKey(name: string, keyPrefix: string): string {
+  return `${recordKey(checkpointKey(name), keyPrefix)}:members`;
+}
+
 /** Whether a key is the library's own, so that a pattern as wide as that of the template `{id}` must not touch it. */
 export function isOwnKey(key: string): boolean {
-  return /^(cacheflow:(epochs|.+:(checkpoint|dead-letters|watermark))|cf:.*cacheflow:.+:checkpoint\}?:[\da-f-]{36})$/s.test(
+  return /^(cacheflow:(epochs|.+:(checkpoint|dead-letters|watermark))|cf:.*cacheflow:.+:checkpoint\}?:([\da-f-]{36}|group|group:lease|members))$/s.test(
     key,
   );
 }
