@@ -4,9 +4,16 @@ export interface Leadership {
    * Resolves once this process leads, at once where it does already. Rejects with the signal's reason, or with what keeps
    * it from being elected.
    *
-   * @param onStandby told when somebody else leads
    */
-  acquire(signal: AbortSignal, onStandby: () => void): Promise<Lead>;
+  acquire(signal: AbortSignal, observer: LeadObserver): Promise<Lead>;
+}
+
+/** Who waits for the lead. */
+export interface LeadObserver {
+  /** Somebody else leads. */
+  onStandby(): void;
+  /** Told why it takes long. */
+  onWaiting(reason: string): void;
 }
 
 /** The lead of a group, until it is lost. */

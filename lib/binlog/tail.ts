@@ -257,11 +257,15 @@ export class Tail {
 
   /** Waits for its turn to read. */
   private async takeLead(): Promise<Lead> {
-    const standBy = (): void => {
-      this.currentState = 'standby';
-      this.currentReason = undefined;
-    };
-    const lead = await this.context.leadership.acquire(this.ended, standBy);
+    const lead = await this.context.leadership.acquire(this.ended, {
+      onStandby: () => {
+        this.currentState = 'standby';
+        this.currentReason = undefined;
+      },
+      onWaiting: (reason) => {
+        this.currentReason = reason;
+      },
+    });
     this.currentState = 'connecting';
     if (lead === this.lead) return lead;
     this.lead = lead;

@@ -1,4 +1,4 @@
-import type { Lead, Leadership, Term } from '../binlog/leadership';
+import type { Lead, LeadObserver, Leadership, Term } from '../binlog/leadership';
 import type { ErrorReporter } from '../errors/error-reporter';
 import { GroupSplitError } from '../errors/group.errors';
 import type { RedisConnection } from '../redis/redis-connection';
@@ -57,13 +57,14 @@ export class GroupLeadership implements Leadership {
     return this.term && this.current?.ended;
   }
 
-  async acquire(signal: AbortSignal, onStandby: () => void): Promise<Lead> {
+  async acquire(signal: AbortSignal, observer: LeadObserver): Promise<Lead> {
     if (this.current && !this.current.isOver) return this.current;
     const { election, hold, beat, mayLead } = this.context;
+    observer.onWaiting('Waiting for Redis, which knows the group: it has not answered');
     // The lock's name depends on the group's id, which is in its Redis.
     const snapshot = await hold.run(signal, beat);
     await mayLead(signal);
-    const lock = await election.campaign(snapshot.groupId, signal, onStandby);
+    const lock = await election.campaign(snapshot.groupId, signal, () => observer.onStandby());
     if (signal.aborted) {
       await lock.release(signal.reason as Error);
       signal.throwIfAborted();
