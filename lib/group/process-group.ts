@@ -100,7 +100,7 @@ export class ProcessGroup implements Group {
     this.line = new GroupLine({
       own: member.id,
       redis,
-      groupId: () => this.registry.snapshot?.groupId,
+      groupId: async () => (this.registry.snapshot ?? (await this.registry.beat())).groupId,
       serve: async (errand, signal) => {
         if (errand === 'look') await this.registry.beat();
         else await this.ownCaughtUp(signal);

@@ -1,4 +1,5 @@
 import { LeadershipLostError } from '../errors/group.errors';
+import { SourceUnavailableError } from '../errors/source.errors';
 import { ControlConnection } from '../mysql/control-connection';
 import type { MysqlSourceOptions } from '../options/cacheflow.options';
 import type { Election, Lock } from './lock';
@@ -41,9 +42,18 @@ export class SourceElection implements Election {
         askedAt = performance.now();
       }
       signal.throwIfAborted();
+      const silent = (): Error =>
+        new SourceUnavailableError(
+          `The source has not confirmed the lock of the group for ${takeoverSeconds} s`,
+        );
       // The server's time runs from its answer on, which may have come a long time after the question.
       askedAt = Math.max(askedAt, await confirmedNow(connection, lock));
-      return new SourceLock(connection, lock, identity, new LockLife(takeoverSeconds * 1_000, askedAt));
+      return new SourceLock(
+        connection,
+        lock,
+        identity,
+        new LockLife(takeoverSeconds * 1_000, askedAt, silent),
+      );
     } catch (error) {
       connection.close();
       signal.throwIfAborted();
