@@ -263,7 +263,7 @@ export class Tail {
         this.currentReason = undefined;
       },
       onWaiting: (reason) => {
-        this.currentReason = reason;
+        this.currentReason ??= reason;
       },
     });
     this.currentState = 'connecting';

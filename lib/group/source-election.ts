@@ -2,6 +2,7 @@ import { LeadershipLostError } from '../errors/group.errors';
 import { SourceUnavailableError } from '../errors/source.errors';
 import { ControlConnection } from '../mysql/control-connection';
 import type { MysqlSourceOptions } from '../options/cacheflow.options';
+import { untilAborted, withDeadline } from '../support/abort';
 import type { Election, Lock } from './lock';
 import { LockLife } from './lock-life';
 import { lockName } from './lock-name';
@@ -64,6 +65,9 @@ export class SourceElection implements Election {
   }
 }
 
+/** How long a server may take to free a lock; one that is frozen takes longer. */
+const RELEASE_MILLIS = 500;
+
 class SourceLock implements Lock {
   constructor(
     private readonly connection: ControlConnection,
@@ -90,8 +94,13 @@ class SourceLock implements Lock {
   }
 
   async release(reason: Error): Promise<void> {
-    if (!this.ended.aborted)
-      await this.connection.query('DO RELEASE_LOCK(?)', [this.name]).catch(() => undefined);
+    // The end of the connection frees it as well, a moment later.
+    if (!this.isOver) {
+      const released = this.connection.query('DO RELEASE_LOCK(?)', [this.name]);
+      await withDeadline(RELEASE_MILLIS, this.ended, (late) => untilAborted(released, late)).catch(
+        () => undefined,
+      );
+    }
     this.life.end(reason);
     await this.life.settled();
   }

@@ -7,6 +7,7 @@ import { Backoff } from '../support/backoff';
 import { isCluster } from './redis-client';
 import { RedisConnection } from './redis-connection';
 import { isRefusal, isReply } from './redis-writer';
+import { replyCode } from './reply-code';
 
 /** A hold is reported at once, and then no more often than this. */
 const REPORT_INTERVAL_MILLIS = 10_000;
@@ -47,6 +48,25 @@ export class RedisHold {
       return await this.untilAnswered(signal, attempt);
     } finally {
       this.waits.delete(wait);
+    }
+  }
+
+  /**
+   * As `run`, for what the tail has to know before it can begin. A refusal is said to be one of Redis: the tail takes an
+   * error without a name for one of the source.
+   *
+   * @throws RedisUnavailableError where Redis refuses it
+   */
+  async ask<T>(signal: AbortSignal, question: () => Promise<T>): Promise<T> {
+    try {
+      return await this.run(signal, question);
+    } catch (cause) {
+      if (!isRefusal(cause)) throw cause;
+      throw new RedisUnavailableError(
+        `Redis refuses what the tail needs before it can begin (${replyCode(cause.message)}); trying again. Allow the user the ` +
+          'commands and keys that the documentation lists',
+        { cause },
+      );
     }
   }
 
