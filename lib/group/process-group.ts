@@ -197,8 +197,9 @@ export class ProcessGroup implements Group {
   /** Tables look another way: resolves once no living member makes keys of the old form any more. */
   async announceRedefinition(signal: AbortSignal): Promise<void> {
     const { name, redis, hold } = this.context;
-    // Who joins later asks for the new form.
-    if ((this.registry.snapshot?.members.length ?? 0) < 2) return;
+    // Who joins after this look asks for the new form.
+    const { members: known } = await hold.ask(signal, () => this.registry.beat());
+    if (known.length < 2) return;
     this.definitions = await hold.ask(signal, () => redefine(redis.client, groupKeys(redis.client, name)));
     for (;;) {
       const { members } = await hold.ask(signal, () => this.registry.beat());
