@@ -5,10 +5,13 @@ export { prepareServers } from './provide';
 export { startRabbitmq } from './rabbitmq';
 export { startRedis } from './redis';
 export { startRedisCluster } from './redis-cluster';
+export type { RedisCluster } from './redis-cluster';
+export { startRedisSentinel } from './redis-sentinel';
+export type { RedisSentinel } from './redis-sentinel';
 export type {
   RabbitMqServer,
   RabbitMqServerOptions,
-  RedisCluster,
+  RedisEngine,
   RedisServer,
   RedisServerOptions,
   ServerHandle,
