@@ -64,8 +64,9 @@ class RedisProcess extends BaseServer implements RedisServer {
 }
 
 /** Starts Redis or Valkey, without persistence unless `args` ask for it. */
-export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
-  const { engine = 'redis' } = options;
+export async function startRedis(given: RedisServerOptions = {}): Promise<RedisServer> {
+  const { engine = usualEngine() } = given;
+  const options = { ...given, engine };
   const provision = await provide(engine);
   return startOnFreePort((port) => {
     const runtime =
@@ -74,6 +75,11 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
         : container(provision.image, port, options);
     return new RedisProcess(engine, runtime, options.tls);
   });
+}
+
+/** A run of the tests on Valkey is on Valkey wherever they start a Redis. */
+function usualEngine(): RedisEngine {
+  return process.env['CACHEFLOW_TEST_REDIS'] === 'valkey' ? 'valkey' : 'redis';
 }
 
 function serverArgs(port: number, { tls, args = [] }: RedisServerOptions): string[] {
