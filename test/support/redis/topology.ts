@@ -1,6 +1,6 @@
-import type { RedisServer } from '../servers';
+import type { RedisCluster, RedisSentinel, RedisServer } from '../servers';
 import { startRedis, startRedisCluster, startRedisSentinel } from '../servers';
-import type { RedisAddress } from './address';
+import type { Endpoint, RedisAddress } from './address';
 
 /** How people run Redis. */
 export const TOPOLOGIES = ['single', 'cluster', 'sentinel', 'valkey'] as const;
@@ -34,29 +34,8 @@ export function isOneServer(name: TopologyName): boolean {
 
 /** @param args further arguments of each server */
 export async function startTopology(name: TopologyName, args: string[] = []): Promise<Topology> {
-  if (name === 'cluster') {
-    const cluster = await startRedisCluster({ replicas: 1, args });
-    return {
-      name,
-      servers: cluster.nodes,
-      address: { kind: 'cluster', nodes: cluster.nodes.map(({ host, port }) => ({ host, port })) },
-      masters: () => cluster.masters(),
-      settled: () => cluster.settled(),
-      dispose: () => cluster.dispose(),
-    };
-  }
-  if (name === 'sentinel') {
-    const group = await startRedisSentinel({ args });
-    const sentinels = group.sentinels.map(({ host, port }) => ({ host, port }));
-    return {
-      name,
-      servers: group.servers,
-      address: { kind: 'sentinel', sentinels, name: group.name },
-      masters: async () => [await group.master()],
-      settled: () => group.settled(),
-      dispose: () => group.dispose(),
-    };
-  }
+  if (name === 'cluster') return (await startClusterTopology(args)).topology;
+  if (name === 'sentinel') return (await startSentinelTopology(args)).topology;
   const server = await startRedis({ engine: name === 'valkey' ? 'valkey' : 'redis', args });
   return {
     name,
@@ -66,4 +45,40 @@ export async function startTopology(name: TopologyName, args: string[] = []): Pr
     settled: async () => undefined,
     dispose: () => server.dispose(),
   };
+}
+
+/** Three masters with a replica each. */
+export async function startClusterTopology(
+  args: string[] = [],
+): Promise<{ readonly cluster: RedisCluster; readonly topology: Topology }> {
+  const cluster = await startRedisCluster({ replicas: 1, args });
+  const topology: Topology = {
+    name: 'cluster',
+    servers: cluster.nodes,
+    address: { kind: 'cluster', nodes: cluster.nodes.map(endpointOf) },
+    masters: () => cluster.masters(),
+    settled: () => cluster.settled(),
+    dispose: () => cluster.dispose(),
+  };
+  return { cluster, topology };
+}
+
+/** A master with two replicas, and three sentinels. */
+export async function startSentinelTopology(
+  args: string[] = [],
+): Promise<{ readonly group: RedisSentinel; readonly topology: Topology }> {
+  const group = await startRedisSentinel({ args });
+  const topology: Topology = {
+    name: 'sentinel',
+    servers: group.servers,
+    address: { kind: 'sentinel', sentinels: group.sentinels.map(endpointOf), name: group.name },
+    masters: async () => [await group.master()],
+    settled: () => group.settled(),
+    dispose: () => group.dispose(),
+  };
+  return { group, topology };
+}
+
+function endpointOf({ host, port }: Endpoint): Endpoint {
+  return { host, port };
 }

@@ -55,6 +55,17 @@ export class RedisSentinel {
     return this.successorOf(master);
   }
 
+  /** As an operator asks for it: the sentinels hand over to a replica. */
+  async switchOver(): Promise<RedisServer> {
+    const master = await this.master();
+    // Refused while the one before is not over.
+    await waitFor(async () => (await this.sentinels[0]?.ask('FAILOVER', GROUP)) === 'OK', {
+      timeoutMillis: CHANGE_TIMEOUT_MILLIS,
+      message: 'the sentinels to accept the failover',
+    });
+    return this.successorOf(master);
+  }
+
   /** Resolves with the one that took over from a master. */
   async successorOf(master: RedisServer): Promise<RedisServer> {
     return waitFor(
@@ -158,7 +169,7 @@ class SentinelProcess extends BaseServer implements ServerHandle {
   /** It keeps no connection. */
   protected disconnect(): void {}
 
-  private async ask<T>(...args: string[]): Promise<T> {
+  async ask<T>(...args: string[]): Promise<T> {
     return this.withClient(async (client) => (await client.call('SENTINEL', ...args)) as T);
   }
 
