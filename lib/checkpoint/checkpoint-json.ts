@@ -11,10 +11,8 @@ export function checkpointFromJson(text: string | null): Checkpoint | null {
   } catch {
     value = undefined;
   }
-  const { file, offset, gtidSet, fileCreatedAt, serverUuid, epoch, prepared } = (value ?? {}) as Record<
-    string,
-    unknown
-  >;
+  const { file, offset, gtidSet, fileCreatedAt, serverUuid, epoch, prepared, redisMasters } = (value ??
+    {}) as Record<string, unknown>;
   if (typeof file !== 'string' || typeof offset !== 'number') {
     throw new Error('The stored checkpoint is damaged: delete it to start anew, see `startAt`');
   }
@@ -26,6 +24,7 @@ export function checkpointFromJson(text: string | null): Checkpoint | null {
     ...(typeof serverUuid === 'string' ? { serverUuid } : {}),
     ...(typeof epoch === 'number' ? { epoch } : {}),
     ...(Array.isArray(prepared) ? { prepared: prepared.flatMap(preparedFromJson) } : {}),
+    ...(Array.isArray(redisMasters) ? { redisMasters: redisMasters.map(String) } : {}),
   };
 }
 

@@ -8,6 +8,11 @@ export interface Checkpoint extends BinlogPosition {
   readonly epoch?: number;
   /** The XA transactions that were prepared by then and neither committed nor rolled back. Absent if there are none. */
   readonly prepared?: readonly PreparedTransaction[];
+  /**
+   * The masters of the Redis Cluster whose data are right up to here, by their runs. If others own the slots at the next
+   * start, writes may be lost, and the library removes all keys. Absent without a cluster.
+   */
+  readonly redisMasters?: readonly string[];
 }
 
 /** Keeps the checkpoint. Implement it to keep the checkpoint in a place of your choice. */

@@ -8,6 +8,8 @@ export interface PositionOrigin {
   /** The identity of the server. */
   readonly serverUuid: string;
   readonly epoch: number;
+  /** See `Checkpoint`. */
+  readonly redisMasters?: readonly string[];
 }
 
 interface Waiter {

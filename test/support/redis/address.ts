@@ -38,14 +38,19 @@ export function connectTo(address: RedisAddress, options: RedisOptions = {}): Re
     address.kind === 'cluster'
       ? new Cluster(address.nodes, clusterOptions(address))
       : address.kind === 'sentinel'
-        ? new Redis({ ...sentinelOptions(address), ...patient, reconnectOnError: isReadOnly })
+        ? new Redis({
+            ...sentinelOptions(address),
+            ...patient,
+            failoverDetector: true,
+            reconnectOnError: isReadOnly,
+          })
         : new Redis({ port: address.port, ...patient });
   client.on('error', () => undefined);
   return client;
 }
 
 function sentinelOptions({ sentinels, name, natMap }: RedisAddress & { kind: 'sentinel' }): RedisOptions {
-  return { sentinels, name, failoverDetector: true, ...(natMap ? { natMap } : {}) };
+  return { sentinels, name, ...(natMap ? { natMap } : {}) };
 }
 
 function clusterOptions({ natMap }: RedisAddress & { kind: 'cluster' }): ClusterOptions {

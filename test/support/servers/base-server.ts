@@ -43,6 +43,10 @@ export abstract class BaseServer implements ServerHandle {
     return this.paused;
   }
 
+  isAlive(): Promise<boolean> {
+    return this.runtime.isAlive();
+  }
+
   async start(): Promise<void> {
     await this.runtime.start();
     this.paused = false;

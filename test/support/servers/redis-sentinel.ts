@@ -7,7 +7,6 @@ import type { Binary } from './fetched';
 import { LocalRuntime } from './local-runtime';
 import { provide } from './provide';
 import { startRedis } from './redis';
-import type { Runtime } from './runtime';
 import type { RedisEngine, RedisServer, ServerHandle } from './server-handle';
 
 const GROUP = 'main';
@@ -136,10 +135,6 @@ export async function startRedisSentinel(options: RedisSentinelOptions = {}): Pr
 /** A sentinel. It has no data, but rewrites its configuration. */
 class SentinelProcess extends BaseServer implements ServerHandle {
   readonly kind = 'redis';
-
-  constructor(runtime: Runtime) {
-    super(runtime);
-  }
 
   async masterPort(): Promise<number> {
     const [, port] = await this.ask<[string, string]>('GET-MASTER-ADDR-BY-NAME', GROUP);

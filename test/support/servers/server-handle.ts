@@ -17,6 +17,7 @@ export interface ServerHandle {
   readonly dataDir: string;
   readonly version: string;
   readonly isPaused: boolean;
+  isAlive(): Promise<boolean>;
   /** Clean shutdown; the data stay until dispose. */
   stop(): Promise<void>;
   /** SIGKILL; resolved when the process is gone. */

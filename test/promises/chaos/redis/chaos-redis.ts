@@ -3,6 +3,7 @@ import type { RedisAddress } from '../../../support/redis/address';
 import { connectTo } from '../../../support/redis/address';
 import type { Topology } from '../../../support/redis/topology';
 import type { RedisServer } from '../../../support/servers';
+import { revive } from '../../../support/servers';
 import type { FaultScene } from '../faults';
 import { TcpProxy } from '../tcp-proxy';
 
@@ -70,7 +71,7 @@ export abstract class LinkedRedis implements ChaosRedis {
 
   async heal(): Promise<void> {
     for (const link of this.links) link.resume();
-    for (const server of this.topology.servers) server.resume();
+    await revive(this.topology.servers);
     await this.topology.settled();
   }
 

@@ -1,7 +1,7 @@
 import calculateSlot from 'cluster-key-slot';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { RedisServer } from '../../../support/servers';
-import type { RedisCluster } from '../../../support/servers';
+import type { RedisCluster, RedisServer } from '../../../support/servers';
+import { cutOffReplicas, reconnectReplicas } from '../../../support/servers';
 import { startClusterTopology } from '../../../support/redis/topology';
 import type { FaultScene } from '../faults';
 import type { Random } from '../random';
@@ -39,10 +39,10 @@ export class ClusterRedis extends LinkedRedis {
   async loseWrites(random: Random): Promise<void> {
     const master = await this.anyMaster(random);
     const replicas = await this.cluster.replicasOf(master);
-    for (const replica of replicas) replica.pause();
+    await cutOffReplicas(replicas);
     await sleep(random.int(200, 800));
     await master.kill();
-    for (const replica of replicas) replica.resume();
+    await reconnectReplicas(replicas);
     await this.cluster.successorOf(master, replicas);
     await sleep(random.int(0, 1_000));
     await master.start();

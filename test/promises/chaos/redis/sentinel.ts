@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RedisSentinel } from '../../../support/servers';
+import { cutOffReplicas, reconnectReplicas } from '../../../support/servers';
 import { startSentinelTopology } from '../../../support/redis/topology';
 import type { FaultScene } from '../faults';
 import type { RedisFault } from './chaos-redis';
@@ -45,11 +46,10 @@ export const SENTINEL_FAULTS: Readonly<Record<string, RedisFault<SentinelRedis>>
     await check();
     const master = await group.master();
     const replicas = group.servers.filter((server) => server !== master);
-    for (const replica of replicas) replica.pause();
-    // Less than the sentinels need to think that they are down.
-    await sleep(random.int(200, 600));
+    await cutOffReplicas(replicas);
+    await sleep(random.int(200, 800));
     await master.kill();
-    for (const replica of replicas) replica.resume();
+    await reconnectReplicas(replicas);
     await group.successorOf(master);
     await sleep(random.int(0, 1_000));
     await master.start();
