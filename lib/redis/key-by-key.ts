@@ -10,9 +10,12 @@ import { EPOCH_DIGITS } from './version';
 // of the keys does not exist. These take the record first, so that no lease outlives it, and the key after it. All of
 // them may run twice, and reject with the client's error.
 
-/** Whether a command for several keys was answered that their slot is moving; ioredis has tried it for a while then. */
+/**
+ * Whether a command for several keys was answered that their slot is moving. ioredis has tried it for a while then, on
+ * both masters in turn, and tells the last of their answers: TRYAGAIN, ASK or MOVED.
+ */
 export function isSlotMoving(error: unknown): boolean {
-  return error instanceof Error && /\bTRYAGAIN\b/.test(error.message);
+  return error instanceof Error && /\bTRYAGAIN\b|^Too many Cluster redirections/.test(error.message);
 }
 
 /** As UNLINK of keys and records. */
