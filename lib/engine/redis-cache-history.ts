@@ -31,6 +31,10 @@ export class RedisCacheHistory implements CacheHistory {
     await this.context.hold.ask(signal, () => this.context.guard.begin());
   }
 
+  get masters(): readonly string[] | undefined {
+    return this.context.guard.masters;
+  }
+
   hasRetried(): boolean {
     return this.context.retry.counters.retried > 0;
   }

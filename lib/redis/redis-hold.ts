@@ -81,7 +81,10 @@ export class RedisHold {
     };
     for (let again = false; ; again = true) {
       signal.throwIfAborted();
-      const slow = setTimeout(() => report(`Redis has not answered for ${SLOW_MILLIS} ms`), SLOW_MILLIS);
+      const slow = setInterval(() => {
+        report(`Redis has not answered for ${SLOW_MILLIS} ms`);
+        this.lookForMasters();
+      }, SLOW_MILLIS);
       try {
         // A client that times out by itself keeps what it could not send: one small question, not the batch again.
         if (again) {
@@ -97,9 +100,16 @@ export class RedisHold {
         if (hangUps >= HANG_UPS) throw new RedisHangsUpError(messageOf(cause), { cause });
         report(`Redis does not take commands (${messageOf(cause)})`, cause);
       } finally {
-        clearTimeout(slow);
+        clearInterval(slow);
       }
       await backoff.wait(signal);
     }
+  }
+
+  /** A master of a cluster that hangs was replaced perhaps, which ioredis learns of others only. */
+  private lookForMasters(): void {
+    const { client } = this.redis;
+    // What was sent to a node that is none any more fails then, and is tried again.
+    if (isCluster(client)) client.refreshSlotsCache();
   }
 }
