@@ -10,10 +10,13 @@ import type { CacheflowExtras, CacheflowOptions, CacheflowService, ChangeEvent }
 import { CacheflowModule, OnBinlog, getCacheflowToken } from '../../../lib';
 import { appSource } from '../../support/redis/address';
 import type { AppAnswer, AppQuestion, AppSettings } from './app-protocol';
-import { eventLine } from './event-line';
+import { commonClock, eventLine } from './event-line';
 import { LineLog } from './line-log';
 import { ROW_FORMAT } from './sql-session';
 import { DB, tableOptions } from './tables';
+
+/** More than there are processes, so that each has some. */
+const PARTITIONS = 6;
 
 async function main(): Promise<void> {
   const settings = JSON.parse(process.argv[2] ?? '{}') as AppSettings;
@@ -24,7 +27,8 @@ async function main(): Promise<void> {
     /** The checkpoint waits for it, so that what a killed process had not written comes again. */
     @OnBinlog(`${DB}.*`, { source: settings.name })
     async onChange(event: ChangeEvent): Promise<void> {
-      await log.append(eventLine(event));
+      const begunAt = commonClock();
+      await log.append(eventLine(event, begunAt));
     }
   }
   class ChaosModule {}
@@ -56,7 +60,14 @@ async function main(): Promise<void> {
   harness.unref();
 }
 
-function optionsOf({ name, mysqlPort, redis, amqpUrl }: AppSettings): CacheflowOptions & CacheflowExtras {
+function optionsOf({
+  name,
+  mysqlPort,
+  redis,
+  amqpUrl,
+  takeoverSeconds,
+  distribute,
+}: AppSettings): CacheflowOptions & CacheflowExtras {
   return {
     name,
     mysql: { port: mysqlPort, user: 'root', password: '', ...ROW_FORMAT },
@@ -64,7 +75,12 @@ function optionsOf({ name, mysqlPort, redis, amqpUrl }: AppSettings): CacheflowO
     tables: tableOptions(),
     watchdogMillis: 5_000,
     reconnect: { minMillis: 50, maxMillis: 1_000 },
-    handlers: { concurrency: 256, queueSize: 2_000 },
+    handlers: {
+      concurrency: 256,
+      queueSize: 2_000,
+      ...(distribute ? { distribute, partitions: PARTITIONS } : {}),
+    },
+    ...(takeoverSeconds === undefined ? {} : { takeoverSeconds }),
     ...(amqpUrl === undefined
       ? {}
       : { retry: { backoffMillis: 200, mq: { url: amqpUrl, exchange: 'chaos', queue: 'chaos.retry' } } }),

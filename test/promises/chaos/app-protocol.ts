@@ -8,6 +8,10 @@ export interface AppSettings {
   readonly redis: RedisAddress;
   /** Absent: without retries. */
   readonly amqpUrl: string | undefined;
+  /** How long a leader that is frozen or cut off keeps the lead. */
+  readonly takeoverSeconds?: number;
+  /** Spreads handler calls over RabbitMQ. */
+  readonly distribute?: boolean;
   /** Where it connects to, so that it can be asked. */
   readonly controlPort: number;
   /** Where it writes what its handler was told. */

@@ -37,7 +37,8 @@ export class Verifier {
   private readonly redis: ChaosRedis;
   private readonly journal: Journal;
 
-  constructor({ sql, redis, journal }: World) {
+  constructor(private readonly world: World) {
+    const { sql, redis, journal } = world;
     this.sql = sql;
     this.redis = redis;
     this.journal = journal;
@@ -88,7 +89,8 @@ export class Verifier {
         ]),
       ),
     };
-    return compareEvents(await readToldEvents(files), committed, (id) => this.journal.makerOf(id));
+    const told = await readToldEvents(files);
+    return compareEvents(told, committed, (id) => this.journal.makerOf(id), this.world.epochs);
   }
 
   /** The changes that were committed, with the number of their rows. */
