@@ -4,6 +4,7 @@ import 'reflect-metadata';
 import { open } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { CacheflowExtras, CacheflowOptions, CacheflowService, ChangeEvent } from '../../../lib';
@@ -12,14 +13,21 @@ import { appSource } from '../../support/redis/address';
 import type { AppAnswer, AppQuestion, AppSettings } from './app-protocol';
 import { commonClock, eventLine } from './event-line';
 import { LineLog } from './line-log';
+import { Random } from './random';
 import { ROW_FORMAT } from './sql-session';
 import { DB, tableOptions } from './tables';
+
+/** Most calls are short. */
+function handlerMillis(random: Random): number {
+  return random.chance(0.02) ? random.int(50, 500) : random.int(0, 5);
+}
 
 /** More than there are processes, so that each has some. */
 const PARTITIONS = 6;
 
 async function main(): Promise<void> {
   const settings = JSON.parse(process.argv[2] ?? '{}') as AppSettings;
+  const random = new Random(process.pid);
   const log = new LineLog(await open(settings.eventFile, 'a'));
 
   @Injectable()
@@ -29,6 +37,7 @@ async function main(): Promise<void> {
     async onChange(event: ChangeEvent): Promise<void> {
       const begunAt = commonClock();
       await log.append(eventLine(event, begunAt));
+      if (settings.slowHandlers) await sleep(handlerMillis(random));
     }
   }
   class ChaosModule {}

@@ -10,6 +10,8 @@ export interface AppSettings {
   readonly amqpUrl: string | undefined;
   /** How long a leader that is frozen or cut off keeps the lead. */
   readonly takeoverSeconds?: number;
+  /** Handlers take their time, some of them long enough to hold the checkpoint. */
+  readonly slowHandlers?: boolean;
   /** Spreads handler calls over RabbitMQ. */
   readonly distribute?: boolean;
   /** Where it connects to, so that it can be asked. */

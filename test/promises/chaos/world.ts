@@ -80,7 +80,7 @@ export class World {
   /** Processes of one app, with retries. Not started yet. */
   async group(processes: number, distribute: boolean): Promise<AppGroup> {
     if (processes === 1) return new AppGroup([await this.app('app', true, { distribute })]);
-    const plan = { distribute, takeoverSeconds: TAKEOVER_SECONDS };
+    const plan = { distribute, takeoverSeconds: TAKEOVER_SECONDS, slowHandlers: true };
     const labels = Array.from({ length: processes }, (_, at) => `app-${at + 1}`);
     return new AppGroup(await Promise.all(labels.map((label) => this.app(label, true, plan))));
   }
