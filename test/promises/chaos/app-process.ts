@@ -19,7 +19,7 @@ import { DB, tableOptions } from './tables';
 
 /** Most calls are short. */
 function handlerMillis(random: Random): number {
-  return random.chance(0.02) ? random.int(50, 500) : random.int(0, 5);
+  return random.chance(0.1) ? random.int(50, 300) : random.int(0, 5);
 }
 
 /** More than there are processes, so that each has some. */
@@ -76,6 +76,7 @@ function optionsOf({
   amqpUrl,
   takeoverSeconds,
   distribute,
+  slowHandlers,
 }: AppSettings): CacheflowOptions & CacheflowExtras {
   return {
     name,
@@ -85,7 +86,8 @@ function optionsOf({
     watchdogMillis: 5_000,
     reconnect: { minMillis: 50, maxMillis: 1_000 },
     handlers: {
-      concurrency: 256,
+      // Slow ones are to wait for each other.
+      concurrency: slowHandlers ? 64 : 256,
       queueSize: 2_000,
       ...(distribute ? { distribute, partitions: PARTITIONS } : {}),
     },
