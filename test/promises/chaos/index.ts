@@ -8,7 +8,7 @@ import { formatResult, isClean } from './report';
 import { runChaos } from './run';
 import type { SqlKind } from './world';
 import type { WriteName } from './writes';
-import { WRITE_NAMES } from './writes';
+import { WRITE_NAMES, writeNames } from './writes';
 
 const USAGE = `npm run chaos -- [--minutes N] [--seed S] [--server mysql|mariadb|both] [--redis ${TOPOLOGIES.join('|')}]
   [--processes N] [--distribute] [--writers W] [--only fault,…] [--writes kind,…] [--no-truncate]
@@ -27,7 +27,7 @@ async function main(): Promise<number> {
       distribute: { type: 'boolean', default: false },
       writers: { type: 'string', default: '4' },
       only: { type: 'string' },
-      writes: { type: 'string', default: WRITE_NAMES.join() },
+      writes: { type: 'string' },
       truncate: { type: 'boolean', default: true },
     },
     allowNegative: true,
@@ -39,7 +39,7 @@ async function main(): Promise<number> {
   const redis = TOPOLOGIES.find((name) => name === values.redis);
   const known = faultNames(redis ?? 'single', processes);
   const faults = values.only === undefined ? known : namesIn(values.only, 'none');
-  const writes = namesIn(values.writes, 'plain');
+  const writes = values.writes === undefined ? writeNames(processes) : namesIn(values.writes, 'plain');
   const servers = serversOf(values.server);
   const unknown = [
     ...faults.filter((kind) => !known.includes(kind)),

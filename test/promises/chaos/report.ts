@@ -18,6 +18,7 @@ const WRITES: Readonly<Record<Exclude<keyof WriteCounts, 'rows'>, string>> = {
   charsetDdls: 'DDL in other character sets',
   sequenceCalls: 'sequence calls',
   looseGroups: 'groups with MyISAM or Aria',
+  hotGroups: 'groups of hot rows',
 };
 
 /** Whether nothing went wrong. */
