@@ -5,7 +5,7 @@ import { SupervisedProcess } from './supervised-process';
 const START_MILLIS = 60_000;
 const TAKEOVER_MILLIS = 30_000;
 /** Long enough to see in the page that one is missing. */
-const REPLACE_MILLIS = 3_000;
+const REPLACE_MILLIS = 2_000;
 
 /** How the group came to another leader. Pids. */
 export interface Takeover {
@@ -36,7 +36,7 @@ export class AppGroup {
 
   constructor(private readonly options: AppGroupOptions) {}
 
-  /** Resolves when one of them reads the binlog and all others stand by. */
+  /** Resolves when one of them reads the binlog and the others stand by. */
   async start(): Promise<void> {
     for (let each = 0; each < this.options.count; each++) this.add();
     await this.complete();
@@ -105,10 +105,10 @@ export class AppGroup {
   }
 
   private get isComplete(): boolean {
-    const roles = [...this.processes].map(({ isServing, place }) => (isServing ? place?.state : undefined));
-    const leaders = roles.filter((state) => state === 'streaming').length;
-    const standbys = roles.filter((state) => state === 'standby').length;
-    return leaders === 1 && leaders + standbys === this.options.count;
+    const all = [...this.processes];
+    const states = all.map(({ isServing, place }) => (isServing ? place?.state : undefined));
+    const areReady = states.every((state) => state === 'streaming' || state === 'standby');
+    return all.length === this.options.count && areReady && states.includes('streaming');
   }
 
   private add(): void {

@@ -9,14 +9,29 @@ import {
 } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { pipeline } from 'node:stream';
-import type { AppGroup, Takeover } from './app-group';
-import type { SupervisedProcess } from './supervised-process';
+import type { Takeover } from './app-group';
 
 /** Longer than the pause between two beats of an event stream: a frozen process does not hold a request for ever. */
 const IDLE_MILLIS = 20_000;
 /** How soon a browser asks again for a stream that was cut off. */
 const RECONNECT_MILLIS = 300;
 const LOCAL_NAMES = ['127.0.0.1', 'localhost'];
+
+/** Where a process of the app listens. */
+export interface Target {
+  readonly pid: number;
+  readonly port: number;
+}
+
+/** What is behind the address. */
+export interface Fronted {
+  /** Those that may be asked, in this order. */
+  readonly serving: readonly Target[];
+  readonly leader: Target | undefined;
+  readonly takeover: Takeover | undefined;
+  onLeader(listener: () => void): void;
+  killLeader(): Promise<Takeover>;
+}
 
 /** What the page asks for under demo/group. */
 export interface FrontReport {
@@ -31,9 +46,9 @@ export interface FrontReport {
 export class Front {
   private readonly server: Server = createServer((request, response) => this.answer(request, response));
   /** Streams that stay open, each with the process that it comes from. */
-  private readonly streams = new Map<ServerResponse, SupervisedProcess>();
+  private readonly streams = new Map<ServerResponse, Target>();
 
-  constructor(private readonly group: AppGroup) {
+  constructor(private readonly group: Fronted) {
     // Only the leader has the changes.
     group.onLeader(() => {
       for (const [response, from] of this.streams) if (from !== group.leader) response.destroy();
@@ -82,7 +97,7 @@ export class Front {
   private forward(
     request: IncomingMessage,
     response: ServerResponse,
-    [target, ...others]: SupervisedProcess[],
+    [target, ...others]: readonly Target[],
   ): void {
     if (!target) return refuse(request, response, 'No process of the app answers; try again');
     const { method, url: path } = request;
@@ -101,7 +116,7 @@ export class Front {
     else pipeline(request, passed, () => undefined);
   }
 
-  private passBack(answer: IncomingMessage, response: ServerResponse, from: SupervisedProcess): void {
+  private passBack(answer: IncomingMessage, response: ServerResponse, from: Target): void {
     response.writeHead(answer.statusCode ?? 502, withoutConnection(answer.headers));
     if (isEventStream(answer)) {
       response.write(`retry: ${RECONNECT_MILLIS}\n\n`);
