@@ -71,8 +71,7 @@ class Demo {
 
   async end(): Promise<void> {
     try {
-      await this.front?.close();
-      await this.group?.close();
+      await Promise.all([this.group?.close(), this.front?.close()]);
       await this.app?.close();
     } finally {
       await this.servers?.dispose();

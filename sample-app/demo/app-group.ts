@@ -90,10 +90,10 @@ export class AppGroup {
   }
 
   private async succeed(end: (leader: SupervisedProcess) => Promise<void>): Promise<Takeover> {
-    const { leader } = this;
+    const { leader, latest: before } = this;
     if (!leader) throw new Error('No process leads at the moment; try again');
     await end(leader);
-    return waitFor(() => this.latest?.from === leader.pid && this.latest, {
+    return waitFor(() => this.latest !== before && this.latest, {
       timeoutMillis: TAKEOVER_MILLIS,
       message: `another process to lead after ${leader.pid}`,
     }) as Promise<Takeover>;
