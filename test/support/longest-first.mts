@@ -12,6 +12,7 @@ const LONGEST = [
   'integration/barrier/replica',
   'promises/chaos',
   'e2e/sample-app',
+  'e2e/demo',
   'integration/rabbitmq/broker-faults',
   'promises/failure-is-loud.connections',
   'integration/binlog/statement-comments',
@@ -33,7 +34,6 @@ const LONGEST = [
   'promises/nothing-stale.ddl',
   'promises/nothing-stale.readers-and-tail',
   'promises/host-app-is-safe.secrets',
-  'e2e/demo',
 ];
 /** Without servers. */
 const QUICK = ['unit', 'types', 'docs'];
