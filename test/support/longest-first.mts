@@ -24,6 +24,8 @@ const LONGEST = [
   'promises/at-least-once.resume',
   'integration/verify/million',
   'promises/nothing-stale.redis-rewind',
+  'promises/nothing-stale.redis-sentinel',
+  'promises/nothing-stale.redis-cluster',
   'promises/nothing-stale.commit-stall',
   'integration/support/servers',
   'integration/binlog/statement-charset',
