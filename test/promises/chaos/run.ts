@@ -24,6 +24,8 @@ export interface ChaosOptions {
   readonly redis?: TopologyName;
   /** How long faults are injected. */
   readonly seconds: number;
+  /** Goes on until each kind of fault was injected once. @defaultValue false */
+  readonly each?: boolean;
   readonly seed: number;
   readonly writers: number;
   /** Of the app, one of which leads. @defaultValue 1 */
@@ -179,7 +181,8 @@ class ChaosRun {
     const { options, random, scene } = this;
     let bag: string[] = [];
     await sleep(1_000);
-    while (Date.now() < deadline) {
+    const isMissing = (): boolean => options.faults.some((kind) => !this.faults[kind]);
+    while (Date.now() < deadline || (options.each && isMissing())) {
       if (options.faults.length === 0) {
         await sleep(deadline - Date.now());
         return;
