@@ -17,6 +17,8 @@ import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } from './cacheflow.modul
 import type { CacheflowAsyncOptions, CacheflowExtras, CacheflowOptions } from './options/cacheflow.options';
 import { CacheflowService } from './cacheflow.service';
 import { CheckpointStores } from './checkpoint/checkpoint-stores';
+import { GROUP_MEMBERS, OnlyMember } from './distribution/group-members';
+import { HandlerDistribution } from './distribution/handler-distribution';
 import { ErrorReporter } from './errors/error-reporter';
 import { EventHub } from './events/event-hub';
 import { OnBinlogExplorer } from './events/on-binlog.explorer';
@@ -94,6 +96,8 @@ function assemble(definition: DynamicModule, extras: CacheflowExtras | undefined
       CheckpointStores,
       EventHub,
       OnBinlogExplorer,
+      { provide: GROUP_MEMBERS, useClass: OnlyMember },
+      HandlerDistribution,
       SourceNames,
       {
         provide: TableKeys,

@@ -9,6 +9,7 @@ import { WatermarkPublisher } from '../cache/watermark-publisher';
 import { CheckpointKeeper } from '../checkpoint/checkpoint-keeper';
 import { CheckpointStores } from '../checkpoint/checkpoint-stores';
 import type { CacheflowConfig } from '../config/cacheflow.config';
+import { HandlerDistribution } from '../distribution/handler-distribution';
 import { ErrorReporter } from '../errors/error-reporter';
 import { EventHub } from '../events/event-hub';
 import type { BinlogHandler } from '../events/on-binlog.explorer';
@@ -42,6 +43,7 @@ export class EngineBuilder {
     @Inject(CheckpointStores) private readonly stores: CheckpointStores,
     @Inject(EventHub) private readonly events: EventHub,
     @Inject(RetryService) private readonly retry: RetryService,
+    @Inject(HandlerDistribution) private readonly distribution: HandlerDistribution,
     @Inject(TableKeys) private readonly tableKeys: TableKeys,
     @Inject(Freshness) private readonly freshness: Freshness,
     @Inject(Auditor) private readonly auditor: Auditor,
@@ -92,12 +94,26 @@ export class EngineBuilder {
       keeper.reset();
       tail.rewind(error);
     });
-    events.register(handlers, cutOff.signal, (handler, event, failure) =>
-      retry.parkHandler(handler, event, failure, cutOff.signal),
+    const { distribution } = this;
+    events.register(
+      handlers,
+      cutOff.signal,
+      (handler, event, failure) => retry.parkHandler(handler, event, failure, cutOff.signal),
+      distribution.isOn ? distribution : undefined,
     );
     const { shutdownTimeoutMillis } = config;
     const running = { tail, queue, barrier, pipeline, keeper, position, watermark, cutOff };
-    return new Engine({ ...running, strategy, events, retry, auditor, guard, errors, shutdownTimeoutMillis });
+    return new Engine({
+      ...running,
+      strategy,
+      events,
+      distribution,
+      retry,
+      auditor,
+      guard,
+      errors,
+      shutdownTimeoutMillis,
+    });
   }
 
   private createBarrier(position: AppliedPosition, tail: () => Tail): VisibilityBarrier {

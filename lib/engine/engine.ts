@@ -4,6 +4,7 @@ import type { Tail } from '../binlog/tail';
 import type { WatermarkPublisher } from '../cache/watermark-publisher';
 import type { CheckpointKeeper } from '../checkpoint/checkpoint-keeper';
 import { errorKind } from '../errors/change.errors';
+import type { HandlerDistribution } from '../distribution/handler-distribution';
 import type { ErrorReporter } from '../errors/error-reporter';
 import { CacheflowStoppedError, CaughtUpTimeoutError } from '../errors/source.errors';
 import type { EventHub } from '../events/event-hub';
@@ -26,6 +27,7 @@ export interface EngineParts {
   readonly watermark: WatermarkPublisher;
   readonly strategy: StrategyService;
   readonly events: EventHub;
+  readonly distribution: HandlerDistribution;
   readonly retry: RetryService;
   readonly auditor: Auditor;
   readonly guard: RewindGuard;
@@ -42,7 +44,7 @@ export class Engine {
   constructor(readonly parts: EngineParts) {}
 
   start(): void {
-    const { tail, pipeline, watermark, strategy, events, retry, auditor, cutOff } = this.parts;
+    const { tail, pipeline, watermark, strategy, events, distribution, retry, auditor, cutOff } = this.parts;
     this.pipelineRun = pipeline.run().catch((cause: unknown) => {
       // The cut-off of a shutdown ends it; what was in hand is read again after the restart.
       if (cutOff.signal.aborted) return;
@@ -54,6 +56,8 @@ export class Engine {
         ? events.retryHandler(work.handler, work.event)
         : strategy.retry({ work, ...command }, signal),
     );
+    // Without an election there is but one term.
+    distribution.start(() => 0);
     tail.start();
     watermark.start();
     auditor.start({
@@ -82,13 +86,15 @@ export class Engine {
   }
 
   private async stopInOrder(signal: AbortSignal): Promise<void> {
-    const { tail, queue, pipeline, keeper, watermark, events, retry, auditor, guard } = this.parts;
+    const { tail, queue, pipeline, keeper, watermark, events, distribution, retry, auditor, guard } =
+      this.parts;
     await untilAborted(watermark.stop(), signal);
     await untilAborted(auditor.stop(), signal);
     await untilAborted(tail.stop(), signal);
     queue.close();
     pipeline.resume();
     if (this.pipelineRun) await untilAborted(this.pipelineRun, signal);
+    await untilAborted(distribution.stop(signal), signal);
     await untilAborted(events.idle(), signal);
     await untilAborted(retry.stop(signal), signal);
     await untilAborted(keeper.save(), signal);

@@ -1,14 +1,15 @@
-import type { ResolvedHandlerOptions } from '../config/cacheflow.config';
+import type { ResolvedHandlerOptions } from '../config/resolve-handlers';
 import { HandlerFailedError, errorKind } from '../errors/change.errors';
 import type { ErrorReporter } from '../errors/error-reporter';
 import type { RowChange, TableShape } from '../change/stream';
 import type { HandlerOutcome } from '../checkpoint/handler-outcome';
+import type { TableName } from '../change/table-name';
 import { nameOf } from '../change/table-name';
-import { columnText } from '../keys/key-text';
 import { Backoff } from '../support/backoff';
 import type { ChangeAction, ChangeEvent } from '../change/change-event';
 import type { BinlogHandler } from './on-binlog.explorer';
 import { OrderedCalls } from './ordered-calls';
+import { rowIdentities } from './row-identities';
 
 /** A queue that stays full for longer than this is worth a warning. */
 const FULL_MILLIS = 10_000;
@@ -57,7 +58,7 @@ export class HandlerRunner {
   }
 
   /** A method is called once for a change, even when several of its decorators match. */
-  private findHandlers(of: TableShape, action: ChangeAction | undefined): readonly BinlogHandler[] {
+  private findHandlers(of: TableName, action: ChangeAction | undefined): readonly BinlogHandler[] {
     const methods = new Map<BinlogHandler['handle'], BinlogHandler>();
     for (const each of this.context.handlers) {
       const wanted = action === undefined || !each.actions || each.actions.has(action);
@@ -76,14 +77,43 @@ export class HandlerRunner {
     change: RowChange,
     event: ChangeEvent,
   ): Promise<HandlerOutcome[]> {
-    const rows = rowIdentities(change);
+    const rows = rowIdentities(change.table, change);
     const outcomes: HandlerOutcome[] = [];
     for (const handler of handlers) {
       await this.room();
-      const orderKeys = rows.map((row) => `${handler.name}\0${row}`);
-      outcomes.push({ settled: this.calls.run(orderKeys, () => this.call(handler, event)) });
+      outcomes.push({ settled: this.enter(handler, rows, event, this.context.signal) });
     }
     return outcomes;
+  }
+
+  /**
+   * Calls every handler that wants the change. It does not wait for room, which could change the order: whoever hands
+   * changes over this way bounds how many there are at a time.
+   *
+   * @param signal once it is aborted, no further call begins
+   * @returns true when each handler succeeded or was given up, reported and parked
+   */
+  async handle(event: ChangeEvent, rows: readonly string[], signal: AbortSignal): Promise<boolean> {
+    const handlers = this.findHandlers(event, event.action);
+    const results = await Promise.all(handlers.map((each) => this.enter(each, rows, event, signal)));
+    return results.every(Boolean);
+  }
+
+  /** Gives up every call for the change without making it. Resolves as `handle` does. */
+  async abandon(event: ChangeEvent, failure: Parameters<GiveUp>[2]): Promise<boolean> {
+    const handlers = this.findHandlers(event, event.action);
+    const results = await Promise.all(handlers.map((each) => this.fail(each, event, failure)));
+    return results.every(Boolean);
+  }
+
+  private enter(
+    handler: BinlogHandler,
+    rows: readonly string[],
+    event: ChangeEvent,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const orderKeys = rows.map((row) => `${handler.name}\0${row}`);
+    return this.calls.run(orderKeys, () => this.call(handler, event, signal));
   }
 
   /**
@@ -132,26 +162,33 @@ export class HandlerRunner {
     }
   }
 
-  private async call(handler: BinlogHandler, event: ChangeEvent): Promise<boolean> {
+  /** Reports and parks a call. */
+  private async fail(
+    handler: BinlogHandler,
+    event: ChangeEvent,
+    failure: Parameters<GiveUp>[2],
+  ): Promise<boolean> {
+    const { attempts, cause } = failure;
+    this.failures++;
+    this.context.errors.report(
+      new HandlerFailedError(handler.name, attempts, nameOf(event), event.position, cause),
+    );
+    return this.park(handler, event, failure);
+  }
+
+  private async call(handler: BinlogHandler, event: ChangeEvent, signal: AbortSignal): Promise<boolean> {
     const { maxAttempts, backoffMillis } = this.context.options;
     const backoff = new Backoff({ minMillis: backoffMillis, maxMillis: LONGEST_BACKOFF_MILLIS });
     for (let attempt = 1; ; attempt++) {
-      if (this.context.signal.aborted) return false;
+      if (signal.aborted) return false;
       try {
         await handler.handle(event);
         return true;
       } catch (cause) {
-        if (attempt >= maxAttempts) {
-          this.failures++;
-          const table = nameOf(event);
-          this.context.errors.report(
-            new HandlerFailedError(handler.name, attempt, table, event.position, cause),
-          );
-          return this.park(handler, event, { attempts: attempt, cause });
-        }
+        if (attempt >= maxAttempts) return this.fail(handler, event, { attempts: attempt, cause });
       }
       // Rejects only at shutdown, which the next turn of the loop sees.
-      await backoff.wait(this.context.signal).catch(() => undefined);
+      await backoff.wait(signal).catch(() => undefined);
     }
   }
 }
@@ -164,12 +201,3 @@ export type GiveUp = (
 ) => Promise<void>;
 
 export type RetriedCall = { readonly done: true } | { readonly done: false; readonly reason: string };
-
-/** Names the row by its primary key, before and after; without one, all rows of the table are taken for one. */
-function rowIdentities(change: RowChange): string[] {
-  const { schema, table, primaryKey } = change.table;
-  const identities = [change.before, change.after].flatMap((row) =>
-    row ? [`${schema}.${table}:${primaryKey.map((column) => columnText(row, column)).join('\0')}`] : [],
-  );
-  return [...new Set(identities)];
-}
