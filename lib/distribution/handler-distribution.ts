@@ -176,7 +176,9 @@ export class HandlerDistribution implements ChangeDistributor {
       return new PartitionConsumer({ connection, queue, declarations, ...incoming.of(queue) });
     });
     const publisher = new Publisher(connection, partitions);
-    const outgoing = new OutgoingChanges(publisher, config.handlers.queueSize, closing.signal);
+    const outgoing = new OutgoingChanges(publisher, config.handlers.queueSize, closing.signal, () =>
+      connection.report('has not confirmed changes for handlers', new Error('no answer from a queue')),
+    );
     return { connection, publisher, outgoing, incoming, consumers, deadLetters };
   }
 

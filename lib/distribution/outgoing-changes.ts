@@ -6,6 +6,8 @@ import { MessageTooLargeError } from '../rabbitmq/publisher';
 /** Size of the messages that wait. One that is larger waits alone. */
 const MOST_BYTES = 16 * 1024 * 1024;
 const BATCH = 500;
+/** A broker that takes messages and confirms none is worth a report. */
+const SLOW_MILLIS = 10_000;
 
 interface Waiting {
   readonly message: Outgoing;
@@ -26,6 +28,8 @@ export class OutgoingChanges {
     private readonly size: number,
     /** Ends the wait for the broker. */
     private readonly signal: AbortSignal,
+    /** Told again and again while the broker confirms nothing. */
+    private readonly onSlow: () => void,
   ) {}
 
   /** Messages that the broker has not confirmed. */
@@ -62,7 +66,9 @@ export class OutgoingChanges {
     await Promise.resolve();
     while (this.waiting.length > 0) {
       const batch = this.waiting.slice(0, BATCH);
+      const alarm = setInterval(this.onSlow, SLOW_MILLIS);
       const isSafe = await this.sendBatch(batch);
+      clearInterval(alarm);
       this.waiting.splice(0, batch.length);
       for (const { message, settle } of batch) {
         this.bytes -= message.content.length;
