@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { ModuleRef } from '@nestjs/core';
 import type { CacheflowError, ChangeEvent, HandlerOptions, RetryOptions } from '../../lib';
 import type { RowChange } from '../../lib/change/stream';
@@ -22,6 +23,8 @@ export interface MemberOptions {
   readonly retry?: Omit<RetryOptions, 'mq'>;
   readonly members?: GroupMembers;
   readonly term?: () => number;
+  /** False: it only publishes. @defaultValue true */
+  readonly consume?: boolean;
   handle(event: ChangeEvent): unknown;
 }
 
@@ -58,6 +61,8 @@ export async function startMember(options: MemberOptions): Promise<Member> {
   const retry = new RetryService(name, config, redis, hold, reporter);
   const distribution = new HandlerDistribution(name, config, redis, hold, events, members, reporter);
   const cutOff = new AbortController();
+  // As the engine's own.
+  setMaxListeners(0, cutOff.signal);
   events.register(
     [
       {
@@ -88,7 +93,7 @@ export async function startMember(options: MemberOptions): Promise<Member> {
       ? events.retryHandler(work.handler, work.event)
       : { done: false, reason: 'no strategy here' },
   );
-  distribution.start(term);
+  if (options.consume ?? true) distribution.start(term);
   const publish = async (...changes: RowChange[]): Promise<boolean> => {
     const outcomes = [];
     for (const change of changes) outcomes.push(await distribution.publish(change, toChangeEvent(change)));
