@@ -144,6 +144,31 @@ it('keeps the order of each row while processes come and go, and each of them ge
   expect(calls.length).toBe(changes.length);
 });
 
+it('keeps the order of each row when every process takes itself for the owner of all', async () => {
+  const calls: string[] = [];
+  const atWork = new Set<string>();
+  const overlaps: string[] = [];
+  const handle = async (event: ChangeEvent): Promise<void> => {
+    const id = String(event.after?.['id']);
+    if (atWork.has(id)) overlaps.push(textOf(event));
+    atWork.add(id);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    calls.push(textOf(event));
+    atWork.delete(id);
+  };
+  const [first] = [
+    await member('owners', handle),
+    await member('owners', handle),
+    await member('owners', handle),
+  ];
+  const changes = updates(20, 40);
+  await first.publish(...changes);
+  await waitFor(() => calls.length === changes.length);
+  expect(overlaps).toEqual([]);
+  const inOrder = Array.from({ length: 40 }, (_, n) => n + 1);
+  for (const [id, totals] of ordersOf(calls)) expect(totals, `row ${id}`).toEqual(inOrder);
+});
+
 it('gives each process an equal share, wherever it came in the line', async () => {
   const group = new TestGroup();
   const handled = new Map<string, Set<number>>();
