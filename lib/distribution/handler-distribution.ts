@@ -24,6 +24,7 @@ import { CACHEFLOW_CONFIG, CACHEFLOW_NAME } from '../support/injection-tokens';
 import { assign } from './assignment';
 import { brokerVersionFault } from './broker-version';
 import { toOutgoing } from './change-messages';
+import type { DistributionStatus } from './distribution-status';
 import type { GroupMembers } from './group-members';
 import { GROUP_MEMBERS } from './group-members';
 import { IncomingChanges } from './incoming-changes';
@@ -31,16 +32,6 @@ import { OutgoingChanges } from './outgoing-changes';
 import { PartitionConsumer } from './partition-consumer';
 import { partitionCountFault } from './partition-count';
 import { Partitions } from './partitions';
-
-/** How the calls of handlers are spread over the processes of the group. */
-export interface DistributionStatus {
-  /** The partitions whose calls this process makes, while it and the others are connected. */
-  readonly partitions: readonly number[];
-  /** Changes that wait for the confirm of the broker. They hold the checkpoint. */
-  readonly publishing: number;
-  /** Changes that came too late from a process that no longer led, and were dropped: its successor published them. */
-  readonly fenced: number;
-}
 
 /** What exists once the broker was asked for. */
 interface Parts {
@@ -167,7 +158,11 @@ export class HandlerDistribution implements ChangeDistributor {
     const topology = new Topology(name, mq, []);
     const deadLetters = new Publisher(connection, topology);
     const incoming = new IncomingChanges({
-      ...{ name, events, redis, hold, errors },
+      name,
+      events,
+      redis,
+      hold,
+      errors,
       setAside: (message, signal) =>
         deadLetters.publish(rawMessage(message, topology.dead, 'no change of this source'), signal),
     });

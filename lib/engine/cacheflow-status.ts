@@ -1,7 +1,7 @@
 import type { CacheStatus } from '../cache/cache-status';
 import type { AuditStatus } from '../audit/audit-status';
 import type { FlushProgress } from '../strategy/table-flusher';
-import type { DistributionStatus } from '../distribution/handler-distribution';
+import type { DistributionStatus } from '../distribution/distribution-status';
 import type { RetryCounters, RetryState } from '../retry/retry-path';
 import type { Lag } from '../binlog/lag';
 import type { TailState } from '../binlog/tail-state';

@@ -127,7 +127,7 @@ export class TestGroup {
 
   set(...ids: string[]): void {
     this.ids = [...ids].sort();
-    for (const listener of [...this.listeners]) listener();
+    for (const listener of this.listeners) listener();
   }
 
   member(own: string): GroupMembers {

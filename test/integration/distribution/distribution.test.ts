@@ -106,17 +106,17 @@ it('calls the handlers once for each change, in the order of each row, with the 
 it('keeps the order of each row while processes come and go, and each of them gets work', async () => {
   const group = new TestGroup();
   const calls: string[] = [];
-  const running = new Set<string>();
+  const atWork = new Set<string>();
   const overlaps: string[] = [];
   const callsOf = new Map<string, number>();
   const handleAs = (own: string) => async (event: ChangeEvent) => {
     const id = String(event.after?.['id']);
-    if (running.has(id)) overlaps.push(textOf(event));
-    running.add(id);
+    if (atWork.has(id)) overlaps.push(textOf(event));
+    atWork.add(id);
     await new Promise((resolve) => setTimeout(resolve, 2));
     calls.push(textOf(event));
     callsOf.set(own, (callsOf.get(own) ?? 0) + 1);
-    running.delete(id);
+    atWork.delete(id);
   };
   const join = async (own: string): Promise<Member> => {
     const made = await member('balance', handleAs(own), {
@@ -156,11 +156,9 @@ it('keeps the order of each row when every process takes itself for the owner of
     calls.push(textOf(event));
     atWork.delete(id);
   };
-  const [first] = [
-    await member('owners', handle),
-    await member('owners', handle),
-    await member('owners', handle),
-  ];
+  const first = await member('owners', handle);
+  await member('owners', handle);
+  await member('owners', handle);
   const changes = updates(20, 40);
   await first.publish(...changes);
   await waitFor(() => calls.length === changes.length);
@@ -315,7 +313,9 @@ it('moves what is no change of this source to the dead letters, and goes on', as
   await publish(...updates(40, 1));
   await waitFor(() => calls.length === 40);
   await waitFor(async () => (await messagesOf(rabbit.url, 'foreign.dead')).length === 4);
-  expect(errors.map(({ code }) => code)).toEqual(new Array(4).fill('CACHEFLOW_RETRY_UNAVAILABLE'));
+  expect(errors.map(({ code }) => code)).toEqual(
+    Array.from({ length: 4 }, () => 'CACHEFLOW_RETRY_UNAVAILABLE'),
+  );
   const [letter] = await retry.deadLetters.list();
   expect(letter).toMatchObject({ kind: 'unreadable', reason: 'no change of this source' });
 });

@@ -47,7 +47,7 @@ describe('a partition', () => {
 
   it('holds about as many rows as any other', () => {
     const partitions = new Partitions('cacheflow.default', 12);
-    const counts = new Array<number>(12).fill(0);
+    const counts = Array.from({ length: 12 }, () => 0);
     for (let id = 0; id < 12_000; id++) counts[partitions.of(`shop.orders:${id}`)]!++;
     expect(Math.min(...counts)).toBeGreaterThan(850);
     expect(Math.max(...counts)).toBeLessThan(1_150);
