@@ -1,3 +1,4 @@
+import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import type { ChangeEvent } from '../../../lib';
 import type { RowChange } from '../../../lib/change/stream';
@@ -386,6 +387,48 @@ it('refuses another number of partitions while processes serve the old ones or c
   await now.publish(...updates(10, 1));
   await waitFor(() => calls.length === 10);
   await expect(member('count', () => undefined)).rejects.toThrow(/processes that use 6 are running/);
+});
+
+it('parks the calls for a message that was handed out again and again and never done', async () => {
+  const calls: string[] = [];
+  const publisher = await member('poison', () => undefined, { consume: false });
+  await publisher.publish(changeOf(1, 1));
+  await withRabbit(rabbit.url, async (channel) => {
+    let deliveries = 0;
+    for (const queue of queuesOf('poison')) {
+      await channel.consume(queue, (message) => {
+        if (message && ++deliveries <= 51) channel.nack(message, false, true);
+      });
+    }
+    await waitFor(() => deliveries > 51);
+  });
+  const { retry, errors } = await member('poison', (event) => calls.push(textOf(event)), {
+    retry: { backoffMillis: 50 },
+  });
+  await waitFor(() => calls.length === 1);
+  await waitFor(() => retry.counters.retried === 1);
+  expect(errors.map(({ message }) => message)).toEqual([
+    expect.stringMatching(
+      /Test\.handle failed 5\d times and was given up: DeliveredTooOftenError \(table shop/,
+    ),
+  ]);
+  expect(await waiting('poison')).toBe(0);
+});
+
+it('says so, and touches nothing, when the group has changed the number behind its back', async () => {
+  const made = await member('late', () => undefined);
+  const client = new Redis({ port: redis.port });
+  await client.hset('cacheflow:late:distribution', 'partitions', 9);
+  client.disconnect();
+  await rabbit.restart();
+  await waitFor(() => made.errors.some(({ message }) => /others of the group use 9/.test(message)), {
+    timeoutMillis: 30_000,
+  });
+  const consumers = await withRabbit(
+    rabbit.url,
+    async (channel) => (await channel.checkQueue(queuesOf('late')[0] ?? '')).consumerCount,
+  );
+  expect(consumers).toBe(0);
 });
 
 it('refuses a queue that somebody made in another form', async () => {
