@@ -36,7 +36,7 @@ export function compareEvents(
   told: ToldEvents,
   committed: CommittedChanges,
   makerOf: (changeId: number) => string,
-  epochs: readonly Epoch[],
+  { epochs, isDistributed }: { readonly epochs: readonly Epoch[]; readonly isDistributed: boolean },
 ): EventFindings {
   const lost = new Tally();
   const phantom = new Tally();
@@ -55,7 +55,7 @@ export function compareEvents(
     changes,
     told: calls.length,
     duplicates: calls.length - new Set(calls.map(({ identity }) => identity)).size,
-    outOfOrder: findOutOfOrder(calls, epochs),
+    outOfOrder: findOutOfOrder(calls, epochs, isDistributed),
     lost: lost.sum,
     phantom: phantom.sum,
     lostOf: lost.counts,

@@ -16,11 +16,17 @@ export interface OrderFinding {
  * Looks at the calls of each row in the order in which they began, over all processes. A replay may go back to any
  * change, but has to go on from there: a call is about the change that follows the one before it, or an earlier one. The
  * last one is about the last change.
+ *
+ * @param isDistributed a change of a key is in order with those of the old one only
  */
-export function findOutOfOrder(calls: readonly HandlerCall[], epochs: readonly Epoch[]): OrderFinding[] {
+export function findOutOfOrder(
+  calls: readonly HandlerCall[],
+  epochs: readonly Epoch[],
+  isDistributed: boolean,
+): OrderFinding[] {
   const places = placesOf(calls, epochs);
   const findings: OrderFinding[] = [];
-  for (const [row, ofRow] of callsByRow(calls)) {
+  for (const [row, ofRow] of callsByRow(calls, isDistributed ? 1 : 2)) {
     const changes = [...new Set(ofRow.map(({ identity }) => identity))].sort((a, b) =>
       comparePlaces(places.get(a)!, places.get(b)!),
     );
@@ -43,10 +49,10 @@ function placesOf(calls: readonly HandlerCall[], epochs: readonly Epoch[]): Map<
   return places;
 }
 
-function callsByRow(calls: readonly HandlerCall[]): Map<string, HandlerCall[]> {
+function callsByRow(calls: readonly HandlerCall[], rowsOfOne: number): Map<string, HandlerCall[]> {
   const byRow = new Map<string, HandlerCall[]>();
   for (const call of [...calls].sort((a, b) => a.begunAt - b.begunAt)) {
-    for (const row of call.rows) {
+    for (const row of call.rows.slice(0, rowsOfOne)) {
       const ofRow = byRow.get(row);
       if (ofRow) ofRow.push(call);
       else byRow.set(row, [call]);

@@ -142,7 +142,7 @@ class ChaosRun {
     await this.load.stop();
     // Ends the handlers in hand.
     if (!(await apps.terminate())) this.problem('The app did not end in time after SIGTERM');
-    const events = await this.verifier.checkEvents(apps.eventFiles);
+    const events = await this.verifier.checkEvents(apps.eventFiles, distribute);
     for (const [name, count] of Object.entries(events.ofNothing))
       this.problem(`${count} events of ${name}, which is no table`);
     const { verifier, faults, problems } = this;

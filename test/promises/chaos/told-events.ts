@@ -11,7 +11,7 @@ export interface HandlerCall {
   readonly gtid: string;
   /** Within the transaction. */
   readonly row: number;
-  /** The rows that the change is about. */
+  /** The rows that the change is about, the old one first where a key changed. */
   readonly rows: readonly string[];
   /** Which process was called. */
   readonly by: string;

@@ -78,7 +78,7 @@ export class Verifier {
   }
 
   /** Compares the events in these files with what was committed. */
-  async checkEvents(files: readonly string[]): Promise<EventFindings> {
+  async checkEvents(files: readonly string[], isDistributed = false): Promise<EventFindings> {
     const deleted = await this.query('SELECT * FROM deletion UNION ALL SELECT * FROM deletion_loose');
     const committed = {
       written: await this.committed(),
@@ -90,7 +90,10 @@ export class Verifier {
       ),
     };
     const told = await readToldEvents(files);
-    return compareEvents(told, committed, (id) => this.journal.makerOf(id), this.world.epochs);
+    return compareEvents(told, committed, (id) => this.journal.makerOf(id), {
+      epochs: this.world.epochs,
+      isDistributed,
+    });
   }
 
   /** The changes that were committed, with the number of their rows. */
