@@ -7,7 +7,7 @@ import { writeNames } from './chaos/writes';
 // leader of a group goes, wakes up again, or finds itself on another source.
 
 const PROCESSES = 3;
-const SECONDS = 8;
+const SECONDS = 4;
 
 describe.each([
   ['mysql', ['leader-freeze', 'failover']],
