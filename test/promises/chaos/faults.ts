@@ -22,6 +22,8 @@ export interface FaultScene {
   checkpointed(): Promise<void>;
   /** Does this while nothing is written that a killed server could have half. */
   withoutFragileWrites(work: () => Promise<void>): Promise<void>;
+  /** Does this while no XA transaction is prepared or begun. */
+  withoutPrepared(work: () => Promise<void>): Promise<void>;
   /** Does this while nobody writes and nothing is left open. */
   withoutWrites(work: () => Promise<void>): Promise<void>;
   /** Goes on in the background, until the end at the latest. */

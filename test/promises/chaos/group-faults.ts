@@ -50,14 +50,19 @@ export const GROUP_FAULTS: Readonly<Record<string, Fault>> = {
       await sleep(random.int(0, 500));
     }
   },
-  failover: async ({ world, apps, finished, later, withoutWrites }) => {
+  failover: async (scene) => {
+    const { world, apps, finished, later, withoutPrepared, withoutWrites, checkpointed } = scene;
     const { sql, links } = world;
     if (!(sql instanceof SqlPair)) throw new Error('There is no replica');
     await finished('failover');
-    await withoutWrites(async () => {
-      await sql.failOver();
-      links.sql.leadTo(sql.port);
-      links.sql.cut();
+    // The rows of one that was prepared on the old source cannot be read again, which is told and costs its events.
+    await withoutPrepared(async () => {
+      await checkpointed();
+      await withoutWrites(async () => {
+        await sql.failOver();
+        links.sql.leadTo(sql.port);
+        links.sql.cut();
+      });
     });
     await apps.leader();
     // The other one comes back while everything goes on.

@@ -125,6 +125,7 @@ class ChaosRun {
       check: () => this.check(),
       checkpointed: () => checkpointed(apps, world.sql, SETTLE_MILLIS),
       withoutFragileWrites: (work) => this.load.writers.withoutFragile(work),
+      withoutPrepared: (work) => this.load.writers.withoutPrepared(work),
       withoutWrites: (work) => this.load.writers.without(work),
       later: (kind, work) => this.later(kind, work),
       finished: async (kind) => this.background.get(kind),

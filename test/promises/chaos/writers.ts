@@ -11,6 +11,7 @@ import { FragileWrites } from './writes/fragile-writes';
 import { PlainWriter } from './writes/plain-writer';
 import { RowStatements } from './writes/row-statements';
 import { WriteCounts } from './writes/write-counts';
+import { XaWriter } from './writes/xa-writer';
 import type { Worker, Writer } from './writes/writer';
 
 /** Rows of a table that are changed at a time; those before them keep their last state and are checked at the end. */
@@ -43,6 +44,7 @@ export class Writers {
   private resumedAt: number | undefined;
   readonly counts = new WriteCounts();
   private readonly fragile = new FragileWrites();
+  private readonly prepared = new FragileWrites();
 
   constructor(private readonly plan: WriterPlan) {
     const { server, journal, random, truncate } = plan;
@@ -52,7 +54,15 @@ export class Writers {
       random: random.fork(),
     }));
     const rows = new RowStatements(journal, () => this.window);
-    const tools = { server, random, rows, journal, counts: this.counts, fragile: this.fragile };
+    const tools = {
+      server,
+      random,
+      rows,
+      journal,
+      counts: this.counts,
+      fragile: this.fragile,
+      prepared: this.prepared,
+    };
     this.plain = new PlainWriter(tools, truncate);
     this.others = writesOn(server.kind, plan.writes).map((name) => {
       const { share, make } = WRITES[name];
@@ -89,6 +99,18 @@ export class Writers {
       await this.plan.server.query(
         `FLUSH LOCAL TABLES ${[...tables, 'ledger_loose', 'deletion_loose'].map((name) => `${DB}.${name}`).join()}`,
       );
+      await work();
+    });
+  }
+
+  /** Does this while no XA transaction is prepared or begun. */
+  async withoutPrepared(work: () => Promise<void>): Promise<void> {
+    await this.prepared.without(async () => {
+      for (const { writer } of this.others) {
+        if (!(writer instanceof XaWriter)) continue;
+        await writer.settle();
+        writer.resume();
+      }
       await work();
     });
   }

@@ -14,6 +14,8 @@ export interface WriterTools {
   readonly journal: Journal;
   readonly counts: WriteCounts;
   readonly fragile: FragileWrites;
+  /** Those that are prepared first and committed later. */
+  readonly prepared: FragileWrites;
 }
 
 /** One of the workers that take turns at all kinds of writing. */

@@ -52,6 +52,10 @@ export class XaWriter implements Writer {
   }
 
   async write(worker: Worker): Promise<number> {
+    return (await this.tools.prepared.run(() => this.writeNow(worker))) ?? 0;
+  }
+
+  private async writeNow(worker: Worker): Promise<number> {
     const { random } = worker;
     const shape = random.pick(SHAPES);
     // After a kill MariaDB may have one in the binlog and not in the table, or the other way round.
