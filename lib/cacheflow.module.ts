@@ -19,6 +19,7 @@ import { CacheflowService } from './cacheflow.service';
 import { CheckpointStores } from './checkpoint/checkpoint-stores';
 import { ErrorReporter } from './errors/error-reporter';
 import { EventHub } from './events/event-hub';
+import { EverywhereEvents } from './events/everywhere/everywhere-events';
 import { OnBinlogExplorer } from './events/on-binlog.explorer';
 import { getCacheflowToken } from './inject-cacheflow.decorator';
 import { CacheWriter } from './redis/cache-writer';
@@ -93,6 +94,7 @@ function assemble(definition: DynamicModule, extras: CacheflowExtras | undefined
       StrategyService,
       CheckpointStores,
       EventHub,
+      EverywhereEvents,
       OnBinlogExplorer,
       SourceNames,
       {

@@ -11,6 +11,7 @@ import { CheckpointStores } from '../checkpoint/checkpoint-stores';
 import type { CacheflowConfig } from '../config/cacheflow.config';
 import { ErrorReporter } from '../errors/error-reporter';
 import { EventHub } from '../events/event-hub';
+import { EverywhereEvents } from '../events/everywhere/everywhere-events';
 import type { BinlogHandler } from '../events/on-binlog.explorer';
 import { TableKeys } from '../keys/table-keys';
 import { AppliedPosition } from '../pipeline/applied-position';
@@ -41,6 +42,7 @@ export class EngineBuilder {
     @Inject(StrategyService) private readonly strategy: StrategyService,
     @Inject(CheckpointStores) private readonly stores: CheckpointStores,
     @Inject(EventHub) private readonly events: EventHub,
+    @Inject(EverywhereEvents) private readonly everywhere: EverywhereEvents,
     @Inject(RetryService) private readonly retry: RetryService,
     @Inject(TableKeys) private readonly tableKeys: TableKeys,
     @Inject(Freshness) private readonly freshness: Freshness,
@@ -50,7 +52,7 @@ export class EngineBuilder {
 
   /** Needs a client of Redis, and connects to nothing yet. */
   async build(handlers: readonly BinlogHandler[]): Promise<Engine> {
-    const { name, config, errors, redis, hold, guard, strategy, events, retry, auditor } = this;
+    const { name, config, errors, redis, hold, guard, strategy, events, everywhere, retry, auditor } = this;
     const cutOff = new AbortController();
     // Each handler that waits for its next attempt listens to it.
     setMaxListeners(0, cutOff.signal);
@@ -64,6 +66,7 @@ export class EngineBuilder {
       barrier,
       strategy,
       events,
+      everywhere,
       keeper,
       position,
       signal: cutOff.signal,
@@ -82,7 +85,8 @@ export class EngineBuilder {
       checkpointGoesBack: config.checkpoint === 'redis' && !isCluster(redis.client),
       abandon: () => pipeline.abandon(),
       learn: (shape) => this.tableKeys.shapes.learn(shape),
-      projection: (table, place) => (events.wants(table) ? undefined : strategy.columnsNeeded(table, place)),
+      projection: (table, place) => 
+        events.wants(table) || everywhere.wants(table) ? undefined : strategy.columnsNeeded(table, place),
     });
     const watermark = this.createWatermark(tail, position);
 
@@ -92,12 +96,15 @@ export class EngineBuilder {
       keeper.reset();
       tail.rewind(error);
     });
-    events.register(handlers, cutOff.signal, (handler, event, failure) =>
+    const inEvery = handlers.filter((each) => each.everywhere);
+    const inOne = handlers.filter((each) => !each.everywhere);
+    events.register(inOne, cutOff.signal, (handler, event, failure) =>
       retry.parkHandler(handler, event, failure, cutOff.signal),
     );
+    everywhere.register(inEvery, cutOff.signal, () => 0);
     const { shutdownTimeoutMillis } = config;
     const running = { tail, queue, barrier, pipeline, keeper, position, watermark, cutOff };
-    return new Engine({ ...running, strategy, events, retry, auditor, guard, errors, shutdownTimeoutMillis });
+    return new Engine({ ...running, strategy, events, everywhere, retry, auditor, guard, errors, shutdownTimeoutMillis });
   }
 
   private createBarrier(position: AppliedPosition, tail: () => Tail): VisibilityBarrier {

@@ -7,6 +7,7 @@ import { errorKind } from '../errors/change.errors';
 import type { ErrorReporter } from '../errors/error-reporter';
 import { CacheflowStoppedError, CaughtUpTimeoutError } from '../errors/source.errors';
 import type { EventHub } from '../events/event-hub';
+import type { EverywhereEvents } from '../events/everywhere/everywhere-events';
 import type { AppliedPosition } from '../pipeline/applied-position';
 import type { ChangePipeline } from '../pipeline/change-pipeline';
 import type { ChangeQueue } from '../pipeline/change-queue';
@@ -26,6 +27,7 @@ export interface EngineParts {
   readonly watermark: WatermarkPublisher;
   readonly strategy: StrategyService;
   readonly events: EventHub;
+  readonly everywhere: EverywhereEvents;
   readonly retry: RetryService;
   readonly auditor: Auditor;
   readonly guard: RewindGuard;
@@ -42,7 +44,7 @@ export class Engine {
   constructor(readonly parts: EngineParts) {}
 
   start(): void {
-    const { tail, pipeline, watermark, strategy, events, retry, auditor, cutOff } = this.parts;
+    const { tail, pipeline, watermark, strategy, events, everywhere, retry, auditor, cutOff } = this.parts;
     this.pipelineRun = pipeline.run().catch((cause: unknown) => {
       // The cut-off of a shutdown ends it; what was in hand is read again after the restart.
       if (cutOff.signal.aborted) return;
@@ -54,6 +56,7 @@ export class Engine {
         ? events.retryHandler(work.handler, work.event)
         : strategy.retry({ work, ...command }, signal),
     );
+    everywhere.start();
     tail.start();
     watermark.start();
     auditor.start({
@@ -82,13 +85,15 @@ export class Engine {
   }
 
   private async stopInOrder(signal: AbortSignal): Promise<void> {
-    const { tail, queue, pipeline, keeper, watermark, events, retry, auditor, guard } = this.parts;
+    const { tail, queue, pipeline, keeper, watermark, events, everywhere, retry, auditor, guard } = this.parts;
     await untilAborted(watermark.stop(), signal);
     await untilAborted(auditor.stop(), signal);
     await untilAborted(tail.stop(), signal);
     queue.close();
     pipeline.resume();
     if (this.pipelineRun) await untilAborted(this.pipelineRun, signal);
+    await untilAborted(everywhere.written(), signal);
+    await untilAborted(everywhere.stop(), signal);
     await untilAborted(events.idle(), signal);
     await untilAborted(retry.stop(signal), signal);
     await untilAborted(keeper.save(), signal);

@@ -59,6 +59,7 @@ export class StartCheck {
     }
     faults.push(...cachedFaults());
     if (faults.length > 0 || !engine) throw new CacheflowConfigurationError(this.name, faults);
+    await engine.parts.everywhere.begin();
     return engine;
   }
 }

@@ -4,6 +4,7 @@ import { CacheReader } from '../cache/cache-reader';
 import type { CacheflowConfig } from '../config/cacheflow.config';
 import { ErrorReporter } from '../errors/error-reporter';
 import { EventHub } from '../events/event-hub';
+import { EverywhereEvents } from '../events/everywhere/everywhere-events';
 import { RedisHold } from '../redis/redis-hold';
 import { RetryService } from '../retry/retry.service';
 import { StrategyService } from '../strategy/strategy.service';
@@ -20,6 +21,7 @@ export class StatusReader {
     @Inject(RedisHold) private readonly hold: RedisHold,
     @Inject(StrategyService) private readonly strategy: StrategyService,
     @Inject(EventHub) private readonly events: EventHub,
+    @Inject(EverywhereEvents) private readonly everywhere: EverywhereEvents,
     @Inject(CacheReader) private readonly reader: CacheReader,
     @Inject(RetryService) private readonly retry: RetryService,
     @Inject(Auditor) private readonly auditor: Auditor,
@@ -41,7 +43,7 @@ export class StatusReader {
       barrier: { waitingSince: barrier?.waitingSince },
       redis: { waitingSince: this.hold.waitingSince },
       queuedRows: queue?.size ?? 0,
-      pendingHandlers: this.events.pendingHandlers,
+      pendingHandlers: this.events.pendingHandlers + this.everywhere.pendingHandlers,
       cache: this.reader.status,
       retry: { state: this.retry.state, ...this.retry.counters },
       audit: this.auditor.status,
@@ -49,7 +51,7 @@ export class StatusReader {
         changes: tail?.rowsRead ?? 0,
         ...this.strategy.counters,
         events: this.events.published,
-        handlerFailures: this.events.handlerFailures,
+        handlerFailures: this.events.handlerFailures + this.everywhere.handlerFailures,
         errors: this.errors.count,
         reconnects: tail?.reconnects ?? 0,
       },

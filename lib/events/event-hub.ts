@@ -59,7 +59,7 @@ export class EventHub {
 
   /** Whether anybody would see the changes of a table. */
   wants(table: TableShape): boolean {
-    return this.subject.observed || (this.runner?.handlersFor(table).length ?? 0) > 0;
+    return this.emitsHere || (this.runner?.handlersFor(table).length ?? 0) > 0;
   }
 
   /**
@@ -74,16 +74,27 @@ export class EventHub {
       // Projected rows were read before anybody listened.
       if (item.kind !== 'row' || item.projected) continue;
       const handlers = this.runner?.handlersFor(item.table, item.action) ?? [];
-      if (handlers.length === 0 && !this.subject.observed) continue;
+      if (handlers.length === 0 && !this.emitsHere) continue;
       const event = toChangeEvent(item);
       this.published++;
-      this.subject.next(event);
+      if (this.emitsHere) this.subject.next(event);
       if (this.runner && handlers.length > 0)
         outcomes.push(...(await this.runner.enqueue(handlers, item, event)));
     }
     if (outcomes.length === 0) return undefined;
     const all = Promise.all(outcomes.map(({ settled }) => settled));
     return { settled: all.then((results) => results.every(Boolean)) };
+  }
+
+  /** Emits a change that came to every process. */
+  emit(event: ChangeEvent): void {
+    this.published++;
+    this.subject.next(event);
+  }
+
+  /** Whether anybody listens to what the tail publishes here; with delivery everywhere it comes to all the same way. */
+  private get emitsHere(): boolean {
+    return this.config.events.delivery === 'leader' && this.subject.observed;
   }
 
   /** Resolves when no handler call waits or runs. */

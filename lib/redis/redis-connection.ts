@@ -9,7 +9,7 @@ import { ErrorReporter } from '../errors/error-reporter';
 import { RedisUnavailableError } from '../errors/redis.errors';
 import type { RedisClient } from './redis-client';
 import { isRedisClient } from '../config/is-redis-client';
-import { createRedisClient } from './redis-client';
+import { BLOCKING_OPTIONS, createRedisClient, duplicateBlocking } from './redis-client';
 
 /** What is used of `@liaoliaots/nestjs-redis`, which is an optional peer. */
 interface NestRedis {
@@ -50,6 +50,23 @@ export class RedisConnection {
     const client = createRedisClient(source);
     this.current = client;
     this.owned = true;
+    this.reportOutages(client);
+    client.connect().catch(() => undefined);
+    return undefined;
+  }
+
+  /** Another connection to the same Redis, for commands that wait for their replies. The caller closes it. */
+  openBlocking(): RedisClient {
+    const source = this.config.redis;
+    const isOwnSource = !isRedisClient(source) && !(typeof source === 'object' && 'namespace' in source);
+    const client = isOwnSource
+      ? createRedisClient(source, BLOCKING_OPTIONS)
+      : duplicateBlocking(this.client);
+    this.reportOutages(client);
+    return client;
+  }
+
+  private reportOutages(client: RedisClient): void {
     let down = false;
     // ioredis prints errors that nobody listens for. One report for each outage is enough.
     client.on('error', (cause: Error) => {
@@ -64,8 +81,6 @@ export class RedisConnection {
     client.on('ready', () => {
       down = false;
     });
-    client.connect().catch(() => undefined);
-    return undefined;
   }
 
   /** Closes the client if it is ours. */

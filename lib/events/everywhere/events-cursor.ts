@@ -1,0 +1,126 @@
+import type { GroupKeys } from '../../redis/own-keys';
+import type { RedisClient } from '../../redis/redis-client';
+import { untilAborted } from '../../support/abort';
+import type { MissedEvents } from '../../errors/events.errors';
+import type { Stretch } from './stretch';
+import { follows, reached, resumed } from './stretch';
+
+/** What comes next out of the stream. */
+export type EventsStep =
+  | { readonly kind: 'entry'; readonly stretch: Stretch; readonly changes: string }
+  | { readonly kind: 'missed'; readonly missed: MissedEvents; readonly reason: string };
+
+/** Entries that are read at a time: most often a megabyte at most. */
+const ENTRIES = 4;
+/** So often an idle reader looks whether the stream is still the one that it read. */
+const BLOCK_MILLIS = 5_000;
+const NO_ID = '0-0';
+
+interface Entry {
+  readonly id: string;
+  /** The id of the entry before. */
+  readonly after: string;
+  readonly stretch: Stretch;
+  readonly changes: string;
+}
+
+/** A place in the stream, and the reading from there on. */
+export class EventsCursor {
+  /** The last entry that was read; undefined until the start is fixed. */
+  private id: string | undefined;
+  private last: Stretch | undefined;
+
+  constructor(
+    /** A connection that nobody else waits for. */
+    private readonly client: RedisClient,
+    private readonly keys: GroupKeys,
+  ) {}
+
+  /** Starts at the end that the stream has now. */
+  async fix(signal: AbortSignal): Promise<void> {
+    const head = await this.head(signal);
+    this.id = head.id;
+    this.last = head.stretch;
+  }
+
+  /** Waits for a while for what comes next; may find nothing. Rejects when Redis is out of reach or refuses. */
+  async *read(signal: AbortSignal): AsyncGenerator<EventsStep> {
+    if (this.id === undefined) {
+      await this.fix(signal);
+      yield this.missed(undefined, this.last, 'Redis was out of reach when the app started');
+    }
+    const entries = await this.entries(signal, BLOCK_MILLIS);
+    if (entries.length > 0) yield* this.take(entries);
+    else yield* this.look(signal);
+  }
+
+  /** Where nothing comes, the head tells whether that is because there is nothing. */
+  private async *look(signal: AbortSignal): AsyncGenerator<EventsStep> {
+    const head = await this.head(signal);
+    if (head.id === this.id) return;
+    const entries = await this.entries(signal);
+    if (entries.length > 0) {
+      yield* this.take(entries);
+      return;
+    }
+    const before = this.last;
+    this.id = head.id;
+    this.last = head.stretch;
+    yield this.missed(
+      before,
+      head.stretch,
+      'Redis has lost the stream (it was emptied, came back from an older snapshot, or failed over)',
+    );
+  }
+
+  private *take(entries: readonly Entry[]): Generator<EventsStep> {
+    for (const { id, after, stretch, changes } of entries) {
+      const isNext = after === this.id || follows(stretch, this.last);
+      if (!isNext) {
+        yield this.missed(
+          this.last,
+          stretch,
+          'it was away, or too slow, for longer than the stream keeps changes (`events.maxLength`, `events.maxBytes`), or ' +
+            'Redis has lost them',
+        );
+      }
+      yield { kind: 'entry', stretch, changes };
+      this.id = id;
+      this.last = stretch;
+    }
+  }
+
+  private missed(from: Stretch | undefined, to: Stretch | undefined, reason: string): EventsStep {
+    const missed = { from: from && reached(from), to: to && resumed(to), table: undefined };
+    return { kind: 'missed', missed, reason };
+  }
+
+  private async head(signal: AbortSignal): Promise<{ readonly id: string; readonly stretch: Stretch | undefined }> {
+    const answer = this.client.hmget(this.keys.eventsHead, 'id', 'stretch');
+    const [id, stretch] = await untilAborted(answer, signal);
+    return { id: id ?? NO_ID, stretch: stretch ? (JSON.parse(stretch) as Stretch) : undefined };
+  }
+
+  private async entries(signal: AbortSignal, blockMillis?: number): Promise<Entry[]> {
+    const { client, keys } = this;
+    const from = ['STREAMS', keys.events, this.id ?? NO_ID] as const;
+    const answer =
+      blockMillis === undefined
+        ? client.xread('COUNT', ENTRIES, ...from)
+        : client.xread('COUNT', ENTRIES, 'BLOCK', blockMillis, ...from);
+    const reply: unknown = await untilAborted(answer, signal);
+    // A client may be set to give a map.
+    const streams = Array.isArray(reply) ? (reply as unknown[][]) : Object.entries(reply ?? {});
+    return ((streams[0]?.[1] ?? []) as [string, string[]][]).map(([entryId, fields]) => toEntry(entryId, fields));
+  }
+}
+
+function toEntry(id: string, fields: readonly string[]): Entry {
+  const value = (name: string): string => fields[fields.indexOf(name) + 1] ?? '';
+  return {
+    id,
+    after: value('after'),
+    stretch: JSON.parse(value('stretch')) as Stretch,
+    changes: value('changes'),
+  };
+}
