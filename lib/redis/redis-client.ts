@@ -41,7 +41,8 @@ export function createRedisClient(
 export const BLOCKING_OPTIONS = {
   commandTimeout: undefined,
   blockingTimeout: undefined,
-  socketTimeout: SOCKET_TIMEOUT_MILLIS,
+  // ioredis keeps the timer, and with it the process, when it disconnects before the reply.
+  socketTimeout: undefined,
   maxRetriesPerRequest: null,
   enableOfflineQueue: true,
   enableAutoPipelining: false,

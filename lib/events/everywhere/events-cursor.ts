@@ -14,6 +14,8 @@ export type EventsStep =
 const ENTRIES = 4;
 /** So often an idle reader looks whether the stream is still the one that it read. */
 const BLOCK_MILLIS = 5_000;
+/** A connection that gives no reply for so long is dead. */
+const SILENT_MILLIS = 30_000;
 const NO_ID = '0-0';
 
 interface Entry {
@@ -96,22 +98,32 @@ export class EventsCursor {
   }
 
   private async head(signal: AbortSignal): Promise<{ readonly id: string; readonly stretch: Stretch | undefined }> {
-    const answer = this.client.hmget(this.keys.eventsHead, 'id', 'stretch');
-    const [id, stretch] = await untilAborted(answer, signal);
+    const reply = this.client.hmget(this.keys.eventsHead, 'id', 'stretch');
+    const [id, stretch] = await this.answer(reply, signal);
     return { id: id ?? NO_ID, stretch: stretch ? (JSON.parse(stretch) as Stretch) : undefined };
   }
 
   private async entries(signal: AbortSignal, blockMillis?: number): Promise<Entry[]> {
     const { client, keys } = this;
     const from = ['STREAMS', keys.events, this.id ?? NO_ID] as const;
-    const answer =
+    const answer: Promise<unknown> =
       blockMillis === undefined
         ? client.xread('COUNT', ENTRIES, ...from)
         : client.xread('COUNT', ENTRIES, 'BLOCK', blockMillis, ...from);
-    const reply: unknown = await untilAborted(answer, signal);
+    const reply = await this.answer(answer, signal);
     // A client may be set to give a map.
     const streams = Array.isArray(reply) ? (reply as unknown[][]) : Object.entries(reply ?? {});
     return ((streams[0]?.[1] ?? []) as [string, string[]][]).map(([entryId, fields]) => toEntry(entryId, fields));
+  }
+
+  /** The client makes a dead connection anew, and asks again. */
+  private async answer<T>(reply: Promise<T>, signal: AbortSignal): Promise<T> {
+    const watchdog = setInterval(() => this.client.disconnect(true), SILENT_MILLIS);
+    try {
+      return await untilAborted(reply, signal);
+    } finally {
+      clearInterval(watchdog);
+    }
   }
 }
 
