@@ -58,13 +58,13 @@ export class EventsWriter {
     applied: AppliedPlace,
   ): Promise<HandlerOutcome | undefined> {
     const { signal } = this.context;
+    // The changes of a leader that was deposed stay those of its term.
+    const term = this.context.term();
     const stretch = this.stretches.of(batch, applied);
     const texts = await this.encode(batch);
     if (texts.length === 0) return undefined;
     const entries = toEntries(texts, stretch);
     if (this.waitingBytes > MAX_WAITING_BYTES) await untilAborted(this.written, signal);
-    // The changes of a leader that was deposed stay those of its term.
-    const term = this.context.term();
     const bytes = entries.reduce((sum, { changes }) => sum + changes.length, 0);
     this.waitingBytes += bytes;
     const settled = this.written.then(async () => {

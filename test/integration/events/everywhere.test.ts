@@ -269,6 +269,55 @@ describeEachSql('changes for every process', { schema: SCHEMA }, (stage) => {
     expect(writer.errors.map(({ code }) => code)).toEqual(['CACHEFLOW_EVENTS_MISSED']);
   });
 
+  it('that the source no longer has are told as missed', { timeout: 60_000 }, async () => {
+    const kept = memory();
+    const gone = await leader(memory());
+    const other = await standby(kept);
+    await insert(1);
+    await waitFor(() => kept.events.length === 1, { message: 'the first change' });
+    await untilSaved(gone, stage.redis);
+    await gone.close();
+    await insert(2);
+    await stage.sql.query(stage.sql.kind === 'mysql' ? 'RESET BINARY LOGS AND GTIDS' : 'RESET MASTER');
+    const next = await leader(memory());
+    await insert(3);
+    await waitFor(() => kept.log.includes('insert 3'), { message: 'the last change' });
+    expect(codesOf(next)).toContain('CACHEFLOW_POSITION_LOST');
+    expect(missedBy(other).length).toBeGreaterThan(0);
+    expect(missedBy(other)[0]?.missed.table).toBeUndefined();
+  });
+
+  it('that another version has written in another form are told as missed', async () => {
+    const kept = memory();
+    await leader(memory());
+    const other = await standby(kept);
+    await insert(1);
+    await waitFor(() => kept.events.length === 1, { message: 'the first change' });
+    const last = (await stage.redis.xrevrange(STREAM, '+', '-', 'COUNT', 1))[0]?.[0] ?? '';
+    const stretch = JSON.stringify({ origin: 'x', whole: false, done: true });
+    const id = await stage.redis.xadd(STREAM, '*', 'after', last, 'stretch', stretch, 'changes', '{"v":2}');
+    await stage.redis.hset(`${STREAM}-head`, 'id', String(id));
+    await insert(2);
+    await waitFor(() => kept.log.at(-1) === 'insert 2', { message: 'the next change' });
+    expect(missedBy(other).map(({ cause }) => (cause as Error).name)).toEqual(['SyntaxError']);
+  });
+
+  it('are all told though the leader is killed', { timeout: 60_000 }, async () => {
+    const kept = memory();
+    const other = await standby(kept, { delivery: 'everywhere' });
+    const first = await stage.spawn(stage.options({ tables: TABLES, events: { delivery: 'everywhere' } }));
+    await first.caughtUp();
+    const ids = Array.from({ length: 100 }, (_, id) => id + 1);
+    for (const id of ids) {
+      await insert(id);
+      if (id === 50) await first.kill();
+      if (id === 70) await leader(memory(), { delivery: 'everywhere' });
+    }
+    await waitFor(() => kept.log.at(-1) === 'insert 100', { message: 'the last change' });
+    expect([...new Set(idsOf(kept.events))]).toEqual(ids);
+    expect(missedBy(other)).toEqual([]);
+  });
+
   it('hold the checkpoint while Redis refuses them, but not the cache', { timeout: 30_000 }, async () => {
     const kept = memory();
     const app = await leader(kept);
