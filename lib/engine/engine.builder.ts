@@ -85,7 +85,7 @@ export class EngineBuilder {
       checkpointGoesBack: config.checkpoint === 'redis' && !isCluster(redis.client),
       abandon: () => pipeline.abandon(),
       learn: (shape) => this.tableKeys.shapes.learn(shape),
-      projection: (table, place) => 
+      projection: (table, place) =>
         events.wants(table) || everywhere.wants(table) ? undefined : strategy.columnsNeeded(table, place),
     });
     const watermark = this.createWatermark(tail, position);
@@ -104,7 +104,17 @@ export class EngineBuilder {
     everywhere.register(inEvery, cutOff.signal, () => 0);
     const { shutdownTimeoutMillis } = config;
     const running = { tail, queue, barrier, pipeline, keeper, position, watermark, cutOff };
-    return new Engine({ ...running, strategy, events, everywhere, retry, auditor, guard, errors, shutdownTimeoutMillis });
+    return new Engine({
+      ...running,
+      strategy,
+      events,
+      everywhere,
+      retry,
+      auditor,
+      guard,
+      errors,
+      shutdownTimeoutMillis,
+    });
   }
 
   private createBarrier(position: AppliedPosition, tail: () => Tail): VisibilityBarrier {

@@ -85,7 +85,8 @@ export class Engine {
   }
 
   private async stopInOrder(signal: AbortSignal): Promise<void> {
-    const { tail, queue, pipeline, keeper, watermark, events, everywhere, retry, auditor, guard } = this.parts;
+    const { tail, queue, pipeline, keeper, watermark, events, everywhere, retry, auditor, guard } =
+      this.parts;
     await untilAborted(watermark.stop(), signal);
     await untilAborted(auditor.stop(), signal);
     await untilAborted(tail.stop(), signal);

@@ -59,9 +59,7 @@ export class RedisConnection {
   openBlocking(): RedisClient {
     const source = this.config.redis;
     const isOwnSource = !isRedisClient(source) && !(typeof source === 'object' && 'namespace' in source);
-    const client = isOwnSource
-      ? createRedisClient(source, BLOCKING_OPTIONS)
-      : duplicateBlocking(this.client);
+    const client = isOwnSource ? createRedisClient(source, BLOCKING_OPTIONS) : duplicateBlocking(this.client);
     this.reportOutages(client);
     return client;
   }

@@ -97,7 +97,9 @@ export class EventsCursor {
     return { kind: 'missed', missed, reason };
   }
 
-  private async head(signal: AbortSignal): Promise<{ readonly id: string; readonly stretch: Stretch | undefined }> {
+  private async head(
+    signal: AbortSignal,
+  ): Promise<{ readonly id: string; readonly stretch: Stretch | undefined }> {
     const reply = this.client.hmget(this.keys.eventsHead, 'id', 'stretch');
     const [id, stretch] = await this.answer(reply, signal);
     return { id: id ?? NO_ID, stretch: stretch ? (JSON.parse(stretch) as Stretch) : undefined };
@@ -113,7 +115,9 @@ export class EventsCursor {
     const reply = await this.answer(answer, signal);
     // A client may be set to give a map.
     const streams = Array.isArray(reply) ? (reply as unknown[][]) : Object.entries(reply ?? {});
-    return ((streams[0]?.[1] ?? []) as [string, string[]][]).map(([entryId, fields]) => toEntry(entryId, fields));
+    return ((streams[0]?.[1] ?? []) as [string, string[]][]).map(([entryId, fields]) =>
+      toEntry(entryId, fields),
+    );
   }
 
   /** The client makes a dead connection anew, and asks again. */

@@ -7,9 +7,7 @@ import type { Stretch } from './stretch';
 import { split } from './stretch';
 
 /** What an entry of the stream holds: changes, and gaps where there are no changes to tell. */
-export type EventsItem =
-  | { readonly event: ChangeEvent; readonly primaryKey: readonly string[] }
-  | EventsGap;
+export type EventsItem = { readonly event: ChangeEvent; readonly primaryKey: readonly string[] } | EventsGap;
 
 /** Changes that nobody can be told one by one. */
 export interface EventsGap {

@@ -37,39 +37,40 @@ const FIX_MILLIS = 2_000;
 /** Reads the stream of the changes for one process, and delivers them in order. */
 export class EventsReader {
   private readonly ending = new AbortController();
-  private readonly client: RedisClient;
-  private readonly cursor: EventsCursor;
+  private client: RedisClient | undefined;
+  private cursor: EventsCursor | undefined;
   private running: Promise<void> | undefined;
 
-  constructor(private readonly context: EventsReaderContext) {
-    this.client = context.open();
-    this.cursor = new EventsCursor(this.client, context.keys);
-  }
+  constructor(private readonly context: EventsReaderContext) {}
 
-  /** Fixes the place where this process begins, if Redis answers in time. Never rejects. */
+  /** Opens the connection, and fixes the place where this process begins if Redis answers in time. Never rejects. */
   async begin(): Promise<void> {
-    const fix = (signal: AbortSignal): Promise<void> => this.cursor.fix(signal);
-    // Whoever reads first tries again, and tells.
-    await withDeadline(FIX_MILLIS, this.ending.signal, fix).catch(() => undefined);
+    const { keys, open } = this.context;
+    this.client = open();
+    const cursor = new EventsCursor(this.client, keys);
+    this.cursor = cursor;
+    // The first read tries again, and tells.
+    await withDeadline(FIX_MILLIS, this.ending.signal, (signal) => cursor.fix(signal)).catch(() => undefined);
   }
 
+  /** Begins to deliver, after `begin`. */
   start(): void {
-    this.running ??= this.run();
+    if (this.cursor) this.running ??= this.run(this.cursor);
   }
 
   /** Stops reading, and closes the connection. Resolves when nothing is being delivered any more. */
   async stop(): Promise<void> {
     this.ending.abort(new Error('The changes are no longer read'));
-    this.client.disconnect();
+    this.client?.disconnect();
     await this.running;
   }
 
-  private async run(): Promise<void> {
+  private async run(cursor: EventsCursor): Promise<void> {
     const { signal } = this.ending;
     const backoff = new Backoff({ minMillis: 50, maxMillis: 2_000 });
     while (!signal.aborted) {
       try {
-        for await (const step of this.cursor.read(signal)) {
+        for await (const step of cursor.read(signal)) {
           await this.take(step);
           if (signal.aborted) return;
         }

@@ -139,7 +139,8 @@ export class EventsWriter {
 
 function gapOf({ table: scope }: TableFlush): { reason: string; table: string | undefined } {
   return {
-    reason: 'rows changed in a way that cannot be told row by row (TRUNCATE, DDL, or changes that were lost or unreadable)',
+    reason:
+      'rows changed in a way that cannot be told row by row (TRUNCATE, DDL, or changes that were lost or unreadable)',
     table: scope && `${scope.schema}.${scope.table ?? '*'}`,
   };
 }

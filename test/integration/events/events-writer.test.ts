@@ -83,7 +83,10 @@ function transaction(id: number): TransactionPiece {
 }
 
 async function write(to: EventsWriter, id: number): Promise<boolean | undefined> {
-  const outcome = await to.write([transaction(id)], { value: { file: 'binlog.000001', offset: id * 10 }, stream });
+  const outcome = await to.write([transaction(id)], {
+    value: { file: 'binlog.000001', offset: id * 10 },
+    stream,
+  });
   return outcome?.settled;
 }
 
@@ -191,7 +194,10 @@ it('waits for room when Redis takes nothing, with no more than some megabytes in
   try {
     const batch = (id: number): TransactionPiece => {
       const piece = transaction(id);
-      return { ...piece, items: piece.items.map((item) => ({ ...item, after: { id, blob: 'x'.repeat(5e6) } })) };
+      return {
+        ...piece,
+        items: piece.items.map((item) => ({ ...item, after: { id, blob: 'x'.repeat(5e6) } })),
+      };
     };
     const given: number[] = [];
     const settled: (Promise<boolean> | undefined)[] = [];

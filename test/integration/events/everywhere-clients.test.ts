@@ -1,5 +1,6 @@
 import { Cluster, Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { CacheflowConfigurationError } from '../../../lib';
 import type { CacheflowOptions } from '../../../lib';
 import type { TestApp } from '../../support/app';
 import { startApp } from '../../support/app';
@@ -76,6 +77,23 @@ describe('the connection for the changes of every process', () => {
     await app.close();
     expect(await client.ping()).toBe('PONG');
     expect(await readerId()).toBe('');
+    client.disconnect();
+  });
+
+  it('is not left open by an app that cannot start', async () => {
+    const client = new Redis({ port: server.port });
+    const connections = async (): Promise<number> =>
+      (await client.client('LIST')).toString().trim().split('\n').length;
+    const before = await connections();
+    const options = {
+      mysql: sql.connectionOptions(),
+      redis: client,
+      events: { delivery: 'everywhere' } as const,
+    };
+    // A function needs `match`.
+    const tables = [{ db: 'shop', table: 'orders', key: () => 'k' }];
+    await expect(startApp({ ...options, tables })).rejects.toThrow(CacheflowConfigurationError);
+    expect(await connections()).toBe(before);
     client.disconnect();
   });
 

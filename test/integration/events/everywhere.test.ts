@@ -66,7 +66,10 @@ describeEachSql('changes for every process', { schema: SCHEMA }, (stage) => {
 
   /** A process that tails. */
   async function leader(kept?: Memory, events?: EventsOptions): Promise<TestApp> {
-    return stage.app({ tables: TABLES, ...(events ? { events } : {}) }, { providers: kept ? [kept.listener] : [] });
+    return stage.app(
+      { tables: TABLES, ...(events ? { events } : {}) },
+      { providers: kept ? [kept.listener] : [] },
+    );
   }
 
   /** A process that reads what the leader tells, and does not tail. */
@@ -105,7 +108,11 @@ describeEachSql('changes for every process', { schema: SCHEMA }, (stage) => {
 
   it('are on events$ in each of three if the option says so, in commit order', async () => {
     const events = { delivery: 'everywhere' } as const;
-    const apps = [await leader(undefined, events), await standby(undefined, events), await standby(undefined, events)];
+    const apps = [
+      await leader(undefined, events),
+      await standby(undefined, events),
+      await standby(undefined, events),
+    ];
     const ids = Array.from({ length: 50 }, (_, id) => id + 1);
     for (const id of ids) await insert(id);
     for (const app of apps) {
@@ -161,7 +168,11 @@ describeEachSql('changes for every process', { schema: SCHEMA }, (stage) => {
     await waitFor(() => kept.events.length === 1, { message: 'the next change' });
     expect(idsOf(kept.events)).toEqual([2]);
     expect(other.errors[0]).toBeInstanceOf(HandlerFailedError);
-    expect(other.errors[0]).toMatchObject({ attempts: 3, handler: 'Listener.onChange', table: 'shop.orders' });
+    expect(other.errors[0]).toMatchObject({
+      attempts: 3,
+      handler: 'Listener.onChange',
+      table: 'shop.orders',
+    });
     expect(other.cacheflow.status().counters.handlerFailures).toBe(1);
     expect(await app.cacheflow.deadLetters.list()).toEqual([]);
     expect(app.errors).toEqual([]);
@@ -209,7 +220,9 @@ describeEachSql('changes for every process', { schema: SCHEMA }, (stage) => {
     expect(missedBy(other)).toHaveLength(1);
     expect(handled.length).toBeLessThan(20);
     expect(handled.slice(0, at)).toEqual(handled.slice(0, at).map((_, index) => index + 1));
-    expect(handled.slice(at)).toEqual(Array.from({ length: 20 - handled[at]! + 1 }, (_, i) => handled[at]! + i));
+    expect(handled.slice(at)).toEqual(
+      Array.from({ length: 20 - handled[at]! + 1 }, (_, i) => handled[at]! + i),
+    );
     // The range is exactly what is missing.
     const told = app.events.slice(at, handled[at]! - 1).map(({ position }) => position.offset);
     const { from, to } = missedBy(other)[0]?.missed ?? {};
@@ -218,23 +231,31 @@ describeEachSql('changes for every process', { schema: SCHEMA }, (stage) => {
     expect(from?.offset).toBeGreaterThan(app.events[at - 1]?.position.offset ?? 0);
     expect(to?.offset).toBeGreaterThan(told.at(-1) ?? 0);
     expect(to?.offset).toBeLessThanOrEqual(app.events[handled[at]! - 1]?.position.offset ?? 0);
-    expect(missedBy(other)[0]?.message).toContain(`from ${from?.file}:${from?.offset} to ${to?.file}:${to?.offset}`);
+    expect(missedBy(other)[0]?.message).toContain(
+      `from ${from?.file}:${from?.offset} to ${to?.file}:${to?.offset}`,
+    );
   });
 
-  it('are told as missed when Redis was emptied, also while nothing changes', { timeout: 30_000 }, async () => {
-    const kept = memory();
-    const app = await leader(memory());
-    const other = await standby(kept);
-    await insert(1);
-    await waitFor(() => kept.events.length === 1, { message: 'the first change' });
-    app.cacheflow.pause();
-    await stage.redis.flushall();
-    await waitFor(() => missedBy(other).length > 0, { ...LOOK, message: 'a report' });
-    expect(missedBy(other)[0]?.missed).toMatchObject({ from: { file: expect.stringContaining('binlog.') } });
-    app.cacheflow.resume();
-    await insert(2);
-    await waitFor(() => kept.log.at(-1) === 'insert 2', { message: 'the next change' });
-  });
+  it(
+    'are told as missed when Redis was emptied, also while nothing changes',
+    { timeout: 30_000 },
+    async () => {
+      const kept = memory();
+      const app = await leader(memory());
+      const other = await standby(kept);
+      await insert(1);
+      await waitFor(() => kept.events.length === 1, { message: 'the first change' });
+      app.cacheflow.pause();
+      await stage.redis.flushall();
+      await waitFor(() => missedBy(other).length > 0, { ...LOOK, message: 'a report' });
+      expect(missedBy(other)[0]?.missed).toMatchObject({
+        from: { file: expect.stringContaining('binlog.') },
+      });
+      app.cacheflow.resume();
+      await insert(2);
+      await waitFor(() => kept.log.at(-1) === 'insert 2', { message: 'the next change' });
+    },
+  );
 
   it('come again when Redis has gone back to an older snapshot', { timeout: 40_000 }, async () => {
     const kept = memory();

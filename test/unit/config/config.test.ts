@@ -129,8 +129,14 @@ describe('the options', () => {
     [{ queue: { maxRows: 1.5 } }, /^queue\.maxRows: it has to be a whole number above 0/],
     [{ queue: 7 }, /^queue: it is no object/],
     [{ events: 'everywhere' }, /^events: it is no object/],
-    [{ events: { delivery: 'all' } }, /^events\.delivery: there is no such choice \| Use 'leader' or 'everywhere'/],
-    [{ events: { delivry: 'leader' } }, /^events\.delivry: there is no such option \| Did you mean `delivery`\?/],
+    [
+      { events: { delivery: 'all' } },
+      /^events\.delivery: there is no such choice \| Use 'leader' or 'everywhere'/,
+    ],
+    [
+      { events: { delivry: 'leader' } },
+      /^events\.delivry: there is no such option \| Did you mean `delivery`\?/,
+    ],
     [{ events: { maxLength: 0 } }, /^events\.maxLength: it has to be a whole number above 0/],
     [{ barrier: 'replica' }, /^barrier: it is no object \| Write e\.g\. \{ host: 'replica'/],
     [{ barrier: {} }, /^barrier\.host: it has to be a string that is not empty/],

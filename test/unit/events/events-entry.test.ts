@@ -18,7 +18,16 @@ const change = (id: number, blob: unknown = null): RowChange => ({
 const stretch = { origin: 'a:1', from: undefined, to: undefined, whole: false, done: true };
 
 it('gives back every kind of value', () => {
-  const values = [1n << 63n, Buffer.from([0, 255]), new Date(5), new Date(NaN), undefined, [1, ['u']], -0, '["n","1"]'];
+  const values = [
+    1n << 63n,
+    Buffer.from([0, 255]),
+    new Date(5),
+    new Date(NaN),
+    undefined,
+    [1, ['u']],
+    -0,
+    '["n","1"]',
+  ];
   const [entry] = toEntries([encodeChange(change(1, values))], stretch);
   const [item] = decodeItems(entry?.changes ?? '');
   expect(item).toStrictEqual({

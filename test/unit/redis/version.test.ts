@@ -61,5 +61,7 @@ it('knows its own keys from those of an app', () => {
   expect(['cacheflow:a:checkpoint', 'cacheflow:epochs', 'cacheflow:a:dead-letters'].every(isOwnKey)).toBe(
     true,
   );
-  expect(['cf:{user:1}', 'cf:user', 'cf:{user:1}:events', 'cacheflow:user:1', 'user:1'].some(isOwnKey)).toBe(false);
+  expect(['cf:{user:1}', 'cf:user', 'cf:{user:1}:events', 'cacheflow:user:1', 'user:1'].some(isOwnKey)).toBe(
+    false,
+  );
 });
