@@ -83,7 +83,9 @@ describe('the connection for the changes of every process', () => {
   it('is not left open by an app that cannot start', async () => {
     const client = new Redis({ port: server.port });
     const connections = async (): Promise<number> =>
-      String(await client.client('LIST')).trim().split('\n').length;
+      String(await client.client('LIST'))
+        .trim()
+        .split('\n').length;
     const before = await connections();
     const options = {
       mysql: sql.connectionOptions(),

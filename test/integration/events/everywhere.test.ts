@@ -278,14 +278,20 @@ describeEachSql('changes for every process', { schema: SCHEMA }, (stage) => {
     expect(codesOf(app)).toContain('CACHEFLOW_REDIS_REWOUND');
   });
 
-  it('of a table that was truncated are told as missed, with the name of the table', async () => {
-    const kept = memory();
-    const writer = await leader(memory());
-    const other = await standby(kept);
+  it('of a table that was truncated are told as missed, after the calls for what was before', async () => {
+    const [kept, slow] = [memory(), memory()];
+    const gate = door();
+    slow.hold = gate.opened;
+    const writer = await leader(kept);
+    const other = await standby(slow);
+    other.cacheflow.errors$.subscribe((error) => slow.log.push(error.code));
     await insert(1);
     await stage.sql.query('TRUNCATE shop.orders');
     await insert(2);
     await waitFor(() => kept.log.at(-1) === 'insert 2', { message: 'the last change' });
+    gate.open();
+    await waitFor(() => slow.log.at(-1) === 'insert 2', { message: 'the last change of the slow process' });
+    expect(slow.log).toEqual(['insert 1', 'CACHEFLOW_EVENTS_MISSED', 'insert 2']);
     expect(missedBy(other).map(({ missed }) => missed.table)).toEqual(['shop.orders']);
     expect(writer.errors.map(({ code }) => code)).toEqual(['CACHEFLOW_EVENTS_MISSED']);
   });
