@@ -3,7 +3,7 @@ import type { RedisClient } from '../../redis/redis-client';
 import { untilAborted } from '../../support/abort';
 import type { MissedEvents } from '../../errors/events.errors';
 import type { Stretch } from './stretch';
-import { follows, reached, resumed } from './stretch';
+import { follows, reached, readStretch, resumed } from './stretch';
 
 /** What comes next out of the stream. */
 export type EventsStep =
@@ -102,7 +102,7 @@ export class EventsCursor {
   ): Promise<{ readonly id: string; readonly stretch: Stretch | undefined }> {
     const reply = this.client.hmget(this.keys.eventsHead, 'id', 'stretch');
     const [id, stretch] = await this.answer(reply, signal);
-    return { id: id ?? NO_ID, stretch: stretch ? (JSON.parse(stretch) as Stretch) : undefined };
+    return { id: id ?? NO_ID, stretch: stretch ? readStretch(stretch) : undefined };
   }
 
   private async entries(signal: AbortSignal, blockMillis?: number): Promise<Entry[]> {
@@ -132,11 +132,12 @@ export class EventsCursor {
 }
 
 function toEntry(id: string, fields: readonly string[]): Entry {
-  const value = (name: string): string => fields[fields.indexOf(name) + 1] ?? '';
+  const values = new Map<string, string>();
+  for (let at = 0; at < fields.length; at += 2) values.set(fields[at] ?? '', fields[at + 1] ?? '');
   return {
     id,
-    after: value('after'),
-    stretch: JSON.parse(value('stretch')) as Stretch,
-    changes: value('changes'),
+    after: values.get('after') ?? '',
+    stretch: readStretch(values.get('stretch')),
+    changes: values.get('changes') ?? '',
   };
 }

@@ -66,8 +66,16 @@ export function toEntries(texts: readonly string[], stretch: Stretch): NewEvents
 /** @throws Error if the text is not one of ours */
 export function decodeItems(text: string): EventsItem[] {
   const items = decodeValue(text);
-  if (!Array.isArray(items)) throw new SyntaxError('It is no list');
-  return items as EventsItem[];
+  if (!Array.isArray(items) || !items.every(isItem)) throw new SyntaxError('It is no list of changes');
+  return items;
+}
+
+function isItem(item: unknown): item is EventsItem {
+  if (typeof item !== 'object' || item === null) return false;
+  const { event, primaryKey, reason } = item as Record<string, unknown>;
+  return (
+    (typeof event === 'object' && event !== null && Array.isArray(primaryKey)) || typeof reason === 'string'
+  );
 }
 
 /** The change of an event, as far as handlers need it. */

@@ -36,7 +36,7 @@ export interface EventsWriterContext {
 /** What waits to be written may take so much memory, or be one batch. */
 const MAX_WAITING_BYTES = 8 * 1024 * 1024;
 /** One call of the script takes so much, or one entry. */
-const CALL_BYTES = 4 * 1024 * 1024;
+const CALL_BYTES = 1024 * 1024;
 
 /** Appends the changes of each batch to the stream that every process reads, in order. */
 export class EventsWriter {

@@ -65,6 +65,16 @@ export function follows(next: Stretch, last: Stretch | undefined): boolean {
   return end !== undefined && start !== undefined && comparePositions(start, end) <= 0;
 }
 
+/** What an entry says of itself. One that somebody else has written covers nothing that is known. */
+export function readStretch(text: string | undefined): Stretch {
+  try {
+    const { origin, from, to, whole, done } = JSON.parse(text ?? '') as Stretch;
+    return { origin, from, to, whole, done };
+  } catch {
+    return { origin: '', from: undefined, to: undefined, whole: false, done: true };
+  }
+}
+
 function placeOf({ file, offset }: BinlogPlace, gtid?: string): EventsPlace {
   return { file, offset, ...(gtid === undefined ? {} : { gtid }) };
 }

@@ -72,7 +72,7 @@ describeEachSql('changes for every process', { schema: SCHEMA }, (stage) => {
     );
   }
 
-  /** A process that reads what the leader tells, and does not tail. */
+  /** A process that reads what the leader tells, and does not tail: without an election, because it is paused. */
   async function standby(
     kept?: Memory,
     events?: EventsOptions,
@@ -320,13 +320,27 @@ describeEachSql('changes for every process', { schema: SCHEMA }, (stage) => {
     const other = await standby(kept);
     await insert(1);
     await waitFor(() => kept.events.length === 1, { message: 'the first change' });
+    // It knows of no entries before, and of no stretches.
+    const strange = await stage.redis.xadd(STREAM, '*', 'version', '2');
     const last = (await stage.redis.xrevrange(STREAM, '+', '-', 'COUNT', 1))[0]?.[0] ?? '';
-    const stretch = JSON.stringify({ origin: 'x', whole: false, done: true });
-    const id = await stage.redis.xadd(STREAM, '*', 'after', last, 'stretch', stretch, 'changes', '{"v":2}');
+    const id = await stage.redis.xadd(
+      STREAM,
+      '*',
+      'after',
+      last,
+      'stretch',
+      '{}',
+      'changes',
+      '["a",{"v":2}]',
+    );
     await stage.redis.hset(`${STREAM}-head`, 'id', String(id));
     await insert(2);
     await waitFor(() => kept.log.at(-1) === 'insert 2', { message: 'the next change' });
-    expect(missedBy(other).map(({ cause }) => (cause as Error).name)).toEqual(['SyntaxError']);
+    expect(strange).toBe(last);
+    // The first one does not follow, and neither can be read.
+    const causes = missedBy(other).map(({ cause }) => (cause as Error | undefined)?.name);
+    expect(causes).toEqual([undefined, 'SyntaxError', 'SyntaxError']);
+    expect(codesOf(other)).toEqual(['CACHEFLOW_EVENTS_MISSED']);
   });
 
   it('are all told though the leader is killed', { timeout: 60_000 }, async () => {
@@ -379,6 +393,33 @@ describeEachSql('changes for every process', { schema: SCHEMA }, (stage) => {
     await insert(1);
     await waitFor(() => kept.log.at(-1) === 'insert 1', { message: 'the change' });
   });
+
+  it(
+    'reach each of three processes, and go on reaching the others when one is killed',
+    { timeout: 60_000 },
+    async () => {
+      const options = {
+        ...stage.options({ tables: TABLES, events: { delivery: 'everywhere' } }),
+        countEvents: true,
+      };
+      const processes = [await stage.spawn(options), await stage.spawn(options), await stage.spawn(options)];
+      // Without an election each of them tails, and all receive what each of them has written.
+      const received = async (least: number, by: typeof processes): Promise<void> => {
+        for (const each of by) {
+          await waitFor(async () => (await each.report()).events >= least, { message: `${least} changes` });
+          expect((await each.report()).status.counters.errors).toBe(0);
+        }
+      };
+      for (const each of processes) await each.caughtUp();
+      for (let id = 1; id <= 20; id++) await insert(id);
+      await received(20, processes);
+      const [first, ...others] = processes;
+      await first?.kill();
+      const before = await Promise.all(others.map(async (each) => (await each.report()).events));
+      for (let id = 21; id <= 40; id++) await insert(id);
+      await received(Math.max(...before) + 20, others);
+    },
+  );
 
   it('keep no process from ending', { timeout: 30_000 }, async () => {
     const tail = await stage.spawn({

@@ -65,4 +65,6 @@ it('tells a change that is too large as a gap', () => {
 it('does not take the text of somebody else for its own', () => {
   expect(() => decodeItems('{}')).toThrow(SyntaxError);
   expect(() => decodeItems('hello')).toThrow(SyntaxError);
+  expect(() => decodeItems('["a",{"v":2}]')).toThrow(SyntaxError);
+  expect(() => decodeItems('["a","event"]')).toThrow(SyntaxError);
 });

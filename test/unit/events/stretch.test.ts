@@ -1,7 +1,14 @@
 import { expect, it } from 'vitest';
 import type { TransactionPiece } from '../../../lib/change/stream';
 import type { Stretch } from '../../../lib/events/everywhere/stretch';
-import { follows, reached, resumed, split, Stretches } from '../../../lib/events/everywhere/stretch';
+import {
+  follows,
+  reached,
+  readStretch,
+  resumed,
+  split,
+  Stretches,
+} from '../../../lib/events/everywhere/stretch';
 
 const stream = { serverUuid: 'a', epoch: 1 };
 const at = (offset: number): { file: string; offset: number } => ({ file: 'binlog.000001', offset });
@@ -55,4 +62,13 @@ it('follows another one where it begins at its end or before, in the same histor
   expect(follows(stretch(200, 300, { whole: false }), last)).toBe(false);
   expect(follows(stretch(200, 300, { from: undefined }), last)).toBe(false);
   expect(follows(stretch(200, 300), undefined)).toBe(false);
+});
+
+it('is read as it was written, and that of somebody else covers nothing', () => {
+  const written = split(stretch(100, 200), 0, 1);
+  expect(readStretch(JSON.stringify(written))).toEqual(written);
+  for (const text of [undefined, '', 'null', '{', '7']) {
+    expect(follows(readStretch(text), written)).toBe(false);
+    expect(reached(readStretch(text))).toBeUndefined();
+  }
 });
