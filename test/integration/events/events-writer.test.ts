@@ -1,3 +1,4 @@
+import { Logger } from '@nestjs/common';
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import type { TransactionPiece } from '../../../lib/change/stream';
@@ -26,6 +27,7 @@ let term: number;
 let reported: CacheflowError[];
 
 beforeAll(async () => {
+  Logger.overrideLogger(false);
   server = await startRedis();
   redis = connectRedis(server);
 });

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { Cluster, Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { CacheflowConfigurationError } from '../../../lib';
@@ -115,6 +116,16 @@ describe('the connection for the changes of every process', () => {
       await admin.config('SET', 'requirepass', '');
       admin.disconnect();
     }
+  });
+
+  it('needs no more rights than the documentation lists', async () => {
+    const page = readFileSync('docs/reference/redis.md', 'utf8');
+    const [, rights = ''] = /^ACL SETUSER cacheflow (.*)$/m.exec(page) ?? [];
+    const parts = rights.replace('user:users', 'shop:orders').split(' ');
+    await server.command('ACL', 'SETUSER', 'cacheflow', ...parts);
+    await begin({ port: server.port, username: 'cacheflow', password: 'secret' });
+    await receives();
+    expect(app.errors).toEqual([]);
   });
 
   it.each(['', 'own:', '{x}:'])('reads from a cluster (key prefix %j)', async (keyPrefix) => {
