@@ -5,7 +5,7 @@ import { EventsMissedError, HandlerFailedError, OnBinlog } from '../../../lib';
 import type { ChangeEvent, EventsOptions } from '../../../lib';
 import type { TestApp } from '../../support/app';
 import { codesOf } from '../../support/app';
-import { untilSaved } from '../../support/checkpoint';
+import { placeOf, storedCheckpoint, untilSaved } from '../../support/checkpoint';
 import { describeEachSql } from '../../support/each-sql';
 import { waitFor } from '../../support/wait-for';
 
@@ -379,6 +379,26 @@ describeEachSql('changes for every process', { schema: SCHEMA }, (stage) => {
     await waitFor(() => kept.events.length === 2, { message: 'the change' });
     await untilSaved(app, stage.redis);
     expect(idsOf(kept.events)).toEqual([1, 2]);
+  });
+
+  it('are written before a clean shutdown saves the checkpoint', { timeout: 30_000 }, async () => {
+    const kept = memory();
+    const app = await leader(memory());
+    await standby(kept);
+    onTestFinished(() => stage.redis.acl('SETUSER', 'default', '+@all').then(() => undefined));
+    await stage.redis.acl('SETUSER', 'default', '-xadd');
+    await insert(1);
+    await app.cacheflow.caughtUp();
+    const { position } = app.cacheflow.status();
+    await waitFor(() => codesOf(app).includes('CACHEFLOW_REDIS_UNAVAILABLE'), { message: 'a report' });
+    const closed = app.close();
+    await stage.redis.acl('SETUSER', 'default', '+@all');
+    await closed;
+    expect(placeOf(await storedCheckpoint(stage.redis))).toBe(placeOf(position));
+    await leader(memory());
+    await insert(2);
+    await waitFor(() => kept.log.at(-1) === 'insert 2', { message: 'the next change' });
+    expect(kept.log).toEqual(['insert 1', 'insert 2']);
   });
 
   it('are told as missed by a process that starts while Redis is away', { timeout: 30_000 }, async () => {
