@@ -122,20 +122,23 @@ export class CacheflowService {
   }
 
   /**
-   * Holds the tail between two batches. The source keeps the changes for as long as it keeps its binlog.
+   * Holds the tail of the group between two batches, on whichever process it runs, until `resume()`. The source keeps the
+   * changes for as long as it keeps its binlog. In the group it is known to each later leader, and survives restarts.
+   *
+   * Resolves once it is stored in Redis; rejects with the client's error if Redis does not accept it.
    *
    * @throws CacheflowStoppedError before the module has started
    */
-  pause(): void {
-    this.binlog.pause();
+  async pause(): Promise<void> {
+    await this.binlog.pause();
   }
 
   /**
-   * Lets the tail continue after `pause()`.
+   * Lets the tail of the group continue after `pause()`. Resolves and rejects as `pause()` does.
    *
    * @throws CacheflowStoppedError before the module has started
    */
-  resume(): void {
-    this.binlog.resume();
+  async resume(): Promise<void> {
+    await this.binlog.resume();
   }
 }

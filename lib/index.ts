@@ -3,6 +3,7 @@ export { BinlogService } from './engine/binlog.service';
 export type { BinlogPosition, ChangePosition } from './change/position';
 export type { Lag } from './binlog/lag';
 export type { TailState } from './binlog/tail-state';
+export type { GroupMember, GroupStatus, LeaderReport } from './group/group-status';
 export type { CacheflowCounters, CacheflowStatus } from './engine/cacheflow-status';
 export type { CachedRequest } from './cache/cached-response.decorator';
 export { CachedResponse } from './cache/cached-response.decorator';
@@ -64,6 +65,7 @@ export {
 } from './errors/cache.errors';
 export { CacheflowConfigurationError } from './errors/configuration.error';
 export type { ConfigurationFault } from './errors/configuration.error';
+export { GroupMismatchError, GroupSplitError, LeadershipLostError } from './errors/group.errors';
 export { DeadLetterError, RetryUnavailableError } from './errors/retry.errors';
 export {
   CheckpointFailedError,

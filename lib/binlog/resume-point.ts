@@ -40,6 +40,14 @@ export interface ResumeStart extends Start {
   readonly prepared: readonly PreparedTransaction[];
 }
 
+/** When somebody goes on. */
+export interface ResumeOccasion {
+  /** Where the source was when the app started; undefined where it was away. */
+  readonly bootPosition: BinlogPosition | undefined;
+  /** The fencing token of what is saved from now on; 0 without a group. */
+  readonly term: number;
+}
+
 /** How long a transaction of the binlog may take until it can be read, where nobody can be asked. */
 const VISIBLE_AFTER_MILLIS = 1_000;
 /** A checkpoint that takes longer to load than this is worth a report, though it is still waited for. */
@@ -98,11 +106,19 @@ export class ResumePoint {
     this.rewinds++;
   }
 
+  /** Another process may have led since: all that is known of the stream is what it stored. */
+  beginTerm(): void {
+    this.rewinds = 1;
+    this.rewindsDone = 0;
+    this.lost = undefined;
+    this.context.keeper.reset();
+  }
+
   /** Where to go on. Whatever was missed or lost on the way is made up for by a flush at the head of the queue. */
   async find(
     control: ControlConnection,
     server: ServerInfo,
-    bootPosition: BinlogPosition | undefined,
+    { bootPosition, term }: ResumeOccasion,
   ): Promise<ResumeStart> {
     const { config, position, queue, cache } = this.context;
     const before = position.value;
@@ -124,8 +140,9 @@ export class ResumePoint {
     // A Redis that was emptied or has gone back must not make epochs begin anew.
     const ended = this.lost === undefined ? epochBefore - 1 : epochBefore;
     const epoch = await cache.beginEpoch(server.identity, ended, this.ended);
-    const flush = this.reasonToFlush(useStored, stored, epoch.isFirst, bootPosition !== undefined);
     await (useStored ? cache.accept(this.ended) : cache.checkRewind(this.ended));
+    const { masters } = cache;
+    const flush = this.reasonToFlush(useStored, stored, epoch.isFirst, bootPosition !== undefined);
 
     const goesOn = this.lost === undefined ? known : undefined;
     const start = await findStart(
@@ -144,7 +161,12 @@ export class ResumePoint {
     };
     position.start(
       flush === undefined ? place : undefined,
-      { serverUuid: server.identity, epoch: epoch.number },
+      {
+        serverUuid: server.identity,
+        epoch: epoch.number,
+        ...(term > 0 ? { term } : {}),
+        ...(masters ? { redisMasters: masters } : {}),
+      },
       start.position.gtidSet === undefined
         ? undefined
         : await createGtidTracker(server.flavor, start.position.gtidSet),
@@ -171,6 +193,13 @@ export class ResumePoint {
     const hasGoneBack = this.rewinds > 1;
     if (stored) {
       const { cache, checkpointGoesBack } = this.context;
+      const before = stored.redisMasters;
+      if (!hasGoneBack && before && cache.masters?.some((master) => !before.includes(master))) {
+        return new RedisRewoundError(
+          'While the app was not running, a master of the Redis Cluster was replaced or restarted, and may have lost writes ' +
+            'that it had confirmed: all keys of the watched tables are removed',
+        );
+      }
       if (!hasGoneBack || (checkpointGoesBack && !cache.hasRetried())) return undefined;
       return new RedisRewoundError(
         'Reading the stream again does not bring back all that Redis has lost (the checkpoint did not go back with it, or ' +

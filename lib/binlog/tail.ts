@@ -13,10 +13,11 @@ import { ControlConnection } from '../mysql/control-connection';
 import { BinlogResetError } from '../mysql/source-faults';
 import { loadTableDefinition, shapeOf } from '../mysql/table-definition';
 import { preflight } from '../preflight/preflight';
-import { sleep, untilAborted, withDeadline } from '../support/abort';
+import { sleep, untilAborted, withDeadline, withSignals } from '../support/abort';
 import { Backoff } from '../support/backoff';
 import { Gate } from '../support/gate';
 import { BinlogSource } from './binlog.source';
+import type { Lead, Leadership } from './leadership';
 import type { ForeignKey } from './tables/cascade-graph';
 import { Cascades, logsCascades } from './tables/cascades';
 import type { SourceCheck } from './check-source';
@@ -36,6 +37,9 @@ export interface TailContext extends ResumeContext {
   learn(shape: TableShape): void;
   /** The columns that somebody needs of the rows read at this place; undefined stands for all. */
   projection(table: TableShape, place: BinlogPlace): ReadonlySet<string> | undefined;
+  readonly leadership: Leadership;
+  /** The lead was lost: what was handed on and has not begun yet is another process' work now. */
+  onDeposed(): void;
 }
 
 /** Keeps a replication connection going: connects, resumes, streams, reconnects, until it is stopped. */
@@ -54,6 +58,7 @@ export class Tail {
   private readonly resumePoint: ResumePoint;
   private readonly watch: SourceWatch;
   private readonly faults: TailFaults;
+  private lead: Lead | undefined;
   private breakStream: ((error: Error) => void) | undefined;
   /** Where the source was when the app started: what it commits from then on must not be missed. */
   private bootPosition: BinlogPosition | undefined;
@@ -150,6 +155,11 @@ export class Tail {
     this.reconnect(error);
   }
 
+  /** A later leader has begun: what we saved came too late. */
+  deposed(error: Error, term: number | undefined): void {
+    if (this.context.position.stream?.term === term) this.lead?.depose(error);
+  }
+
   /** Replaces the connection, e.g. because the address leads to another server now. */
   reconnect(error: Error): void {
     this.source?.close();
@@ -187,9 +197,14 @@ export class Tail {
   /** What the source says of a table now; undefined where there is none. Rejects while the source is away. */
   async describe(name: TableName): Promise<TableShape | undefined> {
     const { control, server } = this;
-    if (!control || !server) throw new Error('There is no connection to the source');
-    const definition = await loadTableDefinition(control, server.flavor, name.schema, name.table);
-    return definition && shapeOf(name, definition);
+    if (control && server) return describeTable(control, server, name);
+    if (this.currentState !== 'standby') throw new Error('There is no connection to the source');
+    const own = await ControlConnection.open(this.context.config.mysql, this.ended);
+    try {
+      return await describeTable(own, await own.serverInfo(), name);
+    } finally {
+      own.close();
+    }
   }
 
   /** The position up to which the source has written, asked now; waits for a connection. */
@@ -216,8 +231,8 @@ export class Tail {
     const backoff = new Backoff(this.context.config.reconnect);
     while (!this.ended.aborted) {
       try {
-        await this.userGate.pass();
-        await this.stream(backoff);
+        const lead = await this.takeLead();
+        await this.stream(backoff, lead);
       } catch (error) {
         if (this.ended.aborted) return;
         const { serverId, isChecked } = this;
@@ -239,8 +254,31 @@ export class Tail {
     }
   }
 
+  /** Waits for its turn to read. */
+  private async takeLead(): Promise<Lead> {
+    const lead = await this.context.leadership.acquire(this.ended, {
+      onStandby: () => {
+        this.currentState = 'standby';
+        this.currentReason = undefined;
+      },
+      onWaiting: (reason) => {
+        this.currentReason ??= reason;
+      },
+    });
+    this.currentState = 'connecting';
+    if (lead === this.lead) return lead;
+    this.lead = lead;
+    const onLost = (): void => {
+      this.context.onDeposed();
+      this.reconnect(lead.ended.reason as Error);
+    };
+    lead.ended.addEventListener('abort', onLost, { once: true });
+    if (lead.isOver) onLost();
+    return lead;
+  }
+
   /** One connection, from its start to its break; rejects with what broke it. */
-  private async stream(backoff: Backoff): Promise<never> {
+  private async stream(backoff: Backoff, lead: Lead): Promise<never> {
     const { config, errors } = this.context;
     const control = await ControlConnection.open(config.mysql, this.ended);
     this.control = control;
@@ -253,9 +291,14 @@ export class Tail {
     });
     // Not unhandled when something else fails before it is awaited.
     broken.catch(() => undefined);
-    const start = await this.resumePoint.find(control, server, this.bootPosition);
+    const term = await lead.begin(server.identity, this.ended);
+    if (term.isNew) this.resumePoint.beginTerm();
+    await withSignals([this.ended, lead.ended], (either) => untilAborted(this.userGate.pass(), either));
+    const { bootPosition } = this;
+    const start = await this.resumePoint.find(control, server, { bootPosition, term: term.number });
     const source = await this.createSource(control, server, start, () => backoff.reset());
     this.ended.throwIfAborted();
+    lead.ended.throwIfAborted();
     this.source = source;
     if (this.userGate.isClosed) source.hold('user');
     const open = {
@@ -342,6 +385,8 @@ export class Tail {
   private giveUp(error: CacheflowError): void {
     this.currentState = 'failed';
     this.ending.abort(new CacheflowStoppedError(`The tail has failed: ${error.message}`));
+    // Another process of the group may be able to go on.
+    this.lead?.depose(error);
   }
 
   private closeConnections(): void {
@@ -352,4 +397,13 @@ export class Tail {
     this.control?.close();
     this.control = undefined;
   }
+}
+
+async function describeTable(
+  control: ControlConnection,
+  { flavor }: ServerInfo,
+  name: TableName,
+): Promise<TableShape | undefined> {
+  const definition = await loadTableDefinition(control, flavor, name.schema, name.table);
+  return definition && shapeOf(name, definition);
 }

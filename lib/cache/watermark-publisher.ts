@@ -1,4 +1,5 @@
-import type { BinlogPosition } from '../change/position';
+import type { Checkpoint } from '../options/checkpoint.store';
+import { groupKeys } from '../redis/scripts/group';
 import { guardedSet } from '../redis/scripts/guarded-set';
 import { watermarkKey } from '../redis/own-keys';
 import type { RedisConnection } from '../redis/redis-connection';
@@ -14,8 +15,10 @@ export interface WatermarkContext {
   readonly intervalMillis: number;
   readonly redis: RedisConnection;
   readonly guard: RewindGuard;
+  /** Whether this process is the one that knows. */
+  isOurs(): boolean;
   /** Resolves when everything that was committed before the call is applied, with the position of all that was. */
-  caughtUp(signal: AbortSignal): Promise<BinlogPosition | undefined>;
+  caughtUp(signal: AbortSignal): Promise<Checkpoint | undefined>;
 }
 
 /** Finds out again and again up to when the cache is right, and tells it to all processes of the group. */
@@ -38,9 +41,13 @@ export class WatermarkPublisher {
     const { signal } = this.ending;
     while (!signal.aborted) {
       // What keeps it from going on keeps the tail from it too, which reports it; readers see an old watermark meanwhile.
-      await withDeadline(ROUND_MILLIS, signal, (deadline) => this.round(deadline)).catch(() => undefined);
+      if (this.context.isOurs()) await this.attempt(signal);
       await sleep(this.context.intervalMillis, signal).catch(() => undefined);
     }
+  }
+
+  private async attempt(signal: AbortSignal): Promise<void> {
+    await withDeadline(ROUND_MILLIS, signal, (deadline) => this.round(deadline)).catch(() => undefined);
   }
 
   private async round(signal: AbortSignal): Promise<void> {
@@ -49,7 +56,12 @@ export class WatermarkPublisher {
     // One process of the group is enough: the source is asked once in an interval, however many there are.
     if (watermark && nowMillis - watermark.atMillis < intervalMillis / 2) return;
     const position = await this.context.caughtUp(signal);
-    const json = watermarkToJson({ atMillis: nowMillis, gtidSet: position?.gtidSet });
-    await untilAborted(guardedSet(redis.client, guard, watermarkKey(name), json), signal);
+    const value = watermarkToJson({ atMillis: nowMillis, gtidSet: position?.gtidSet });
+    // Not over that of a later leader.
+    const fence =
+      position?.term === undefined
+        ? undefined
+        : { group: groupKeys(redis.client, name).group, term: position.term };
+    await untilAborted(guardedSet(redis.client, guard, { key: watermarkKey(name), value, fence }), signal);
   }
 }

@@ -1,5 +1,6 @@
 import { messageOf } from '../errors/cacheflow.error';
 import type { ErrorReporter } from '../errors/error-reporter';
+import { LeadershipLostError } from '../errors/group.errors';
 import { CheckpointFailedError, RedisRewoundError } from '../errors/redis.errors';
 import { Backoff } from '../support/backoff';
 import type { Checkpoint, CheckpointStore } from '../options/checkpoint.store';
@@ -25,6 +26,8 @@ export class CheckpointKeeper {
     private readonly store: CheckpointStore,
     private readonly errors: ErrorReporter,
     private readonly signal: AbortSignal,
+    /** Told when a later leader has saved one, so that ours comes too late. */
+    private readonly onDeposed: (error: LeadershipLostError, term: number | undefined) => void,
   ) {}
 
   /**
@@ -92,6 +95,11 @@ export class CheckpointKeeper {
       } catch (cause) {
         // The tail goes back, and what was due with it.
         if (this.signal.aborted || cause instanceof RedisRewoundError) break;
+        if (cause instanceof LeadershipLostError) {
+          if (this.due === checkpoint) this.due = undefined;
+          this.onDeposed(cause, checkpoint.term);
+          break;
+        }
         this.errors.report(
           new CheckpointFailedError(
             `The checkpoint could not be saved: ${messageOf(cause)}; changes are applied all the same, ` +

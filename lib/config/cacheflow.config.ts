@@ -35,6 +35,8 @@ export interface CacheflowConfig {
   readonly rules: TableRules;
   readonly startAt: StartAt;
   readonly checkpoint: NonNullable<CacheflowOptions['checkpoint']>;
+  readonly election: NonNullable<CacheflowOptions['election']>;
+  readonly takeoverSeconds: number;
   readonly onPositionLost: 'flush' | 'fail';
   readonly cascades: NonNullable<CacheflowOptions['cascades']>;
   /** The replica that has to show a change; undefined: the source itself. */
@@ -61,6 +63,8 @@ const OPTION_NAMES: Record<keyof CacheflowOptions, true> = {
   tables: true,
   startAt: true,
   checkpoint: true,
+  election: true,
+  takeoverSeconds: true,
   onPositionLost: true,
   cascades: true,
   barrier: true,
@@ -74,6 +78,9 @@ const OPTION_NAMES: Record<keyof CacheflowOptions, true> = {
   watchdogMillis: true,
   shutdownTimeoutMillis: true,
 };
+
+/** Beyond, a typing error is likelier than a wish. */
+const LONGEST_TAKEOVER_SECONDS = 3_600;
 
 /** Checks the options and fills in the defaults. Never throws: what is wrong is listed in `faults`. */
 export function resolveConfig(options: CacheflowOptions): CacheflowConfig {
@@ -93,11 +100,17 @@ export function resolveConfig(options: CacheflowOptions): CacheflowConfig {
     backoffMillis: 500,
   });
   const reconnect = resolveGroup(check, 'reconnect', given.reconnect, { minMillis: 100, maxMillis: 30_000 });
-  const single = { watchdogMillis: given.watchdogMillis, shutdownTimeoutMillis: given.shutdownTimeoutMillis };
-  const { watchdogMillis, shutdownTimeoutMillis } = resolveGroup(check, '', dropUndefined(single), {
+  const { watchdogMillis, shutdownTimeoutMillis, takeoverSeconds } = given;
+  const single = dropUndefined({ watchdogMillis, shutdownTimeoutMillis, takeoverSeconds });
+  const numbers = resolveGroup(check, '', single, {
     watchdogMillis: 15_000,
     shutdownTimeoutMillis: 10_000,
+    takeoverSeconds: 10,
   });
+  if (numbers.takeoverSeconds > LONGEST_TAKEOVER_SECONDS) {
+    const fix = `Use at most ${LONGEST_TAKEOVER_SECONDS}`;
+    check.fault('takeoverSeconds', 'nothing would be read for longer than an hour', fix);
+  }
   return {
     mysql: mysql.options,
     serverId: mysql.serverId,
@@ -105,6 +118,7 @@ export function resolveConfig(options: CacheflowOptions): CacheflowConfig {
     rules: new TableRules(resolveTables(check, given.tables)),
     startAt: resolveStartAt(check, given.startAt),
     checkpoint: resolveCheckpoint(check, given.checkpoint),
+    election: check.oneOf('election', given.election, ['source', 'redis', 'none']),
     onPositionLost: check.oneOf('onPositionLost', given.onPositionLost, ['flush', 'fail']),
     cascades: check.oneOf('cascades', given.cascades, ['flush', 'warn']),
     barrier: resolveBarrier(check, given.barrier, mysql.options),
@@ -115,8 +129,7 @@ export function resolveConfig(options: CacheflowOptions): CacheflowConfig {
     reconnect,
     retry: resolveRetry(check, given.retry),
     audit: resolveAudit(check, given.audit),
-    watchdogMillis,
-    shutdownTimeoutMillis,
+    ...numbers,
     usable: { mysql: mysql.isUsable, redis: redis.isUsable },
     faults: check.faults,
   };

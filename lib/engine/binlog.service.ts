@@ -69,12 +69,14 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
     await this.running.caughtUp(timeoutMillis);
   }
 
-  pause(): void {
-    this.running.pause();
+  /** See `CacheflowService.pause`. */
+  async pause(): Promise<void> {
+    await this.running.pause();
   }
 
-  resume(): void {
-    this.running.resume();
+  /** See `CacheflowService.resume`. */
+  async resume(): Promise<void> {
+    await this.running.resume();
   }
 
   private get running(): Engine {

@@ -3,6 +3,7 @@ import type { AuditStatus } from '../audit/audit-status';
 import type { FlushProgress } from '../strategy/table-flusher';
 import type { RetryCounters, RetryState } from '../retry/retry-path';
 import type { Lag } from '../binlog/lag';
+import type { GroupStatus } from '../group/group-status';
 import type { TailState } from '../binlog/tail-state';
 import type { BinlogPosition } from '../change/position';
 
@@ -15,10 +16,13 @@ export interface CacheflowStatus {
   readonly reason: string | undefined;
   /** The replication server id in use. */
   readonly serverId: number;
-  /** The position up to which everything has been applied. */
+  /** The processes of this `name`, and which of them leads. */
+  readonly group: GroupStatus;
+  /** The position up to which everything has been applied. On a standby, as the leader last said. */
   readonly position: BinlogPosition | undefined;
-  /** The position from which a restart would resume. */
+  /** The position from which a restart would resume. On a standby, as the leader last said. */
   readonly checkpoint: BinlogPosition | undefined;
+  /** On a standby, as the leader last said. */
   readonly lag: Lag;
   /** The current flush; undefined while there is none. */
   readonly flushing: FlushProgress | undefined;

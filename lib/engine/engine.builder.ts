@@ -24,6 +24,9 @@ import { RewindGuard } from '../redis/rewind-guard';
 import { RetryService } from '../retry/retry.service';
 import { StrategyService } from '../strategy/strategy.service';
 import { CACHEFLOW_CONFIG, CACHEFLOW_NAME } from '../support/injection-tokens';
+import type { Group } from '../group/group';
+import { LoneProcess } from '../group/lone-process';
+import { ProcessGroup } from '../group/process-group';
 import { Engine } from './engine';
 import { RedisCacheHistory } from './redis-cache-history';
 
@@ -58,7 +61,10 @@ export class EngineBuilder {
     setMaxListeners(0, cutOff.signal);
     const store = await this.stores.resolve();
     const position = new AppliedPosition();
-    const keeper = new CheckpointKeeper(name, store, errors, cutOff.signal);
+    const group = this.createGroup(store.isFenced ?? false);
+    const keeper = new CheckpointKeeper(name, store, errors, cutOff.signal, (error, term) =>
+      tail.deposed(error, term),
+    );
     const queue: ChangeQueue = new ChangeQueue(config.queue, (full) => tail.holdForQueue(full));
     const barrier = this.createBarrier(position, () => tail);
     const pipeline = new ChangePipeline({
@@ -84,11 +90,13 @@ export class EngineBuilder {
       // In a cluster the checkpoint is on one master, and what another one loses is lost.
       checkpointGoesBack: config.checkpoint === 'redis' && !isCluster(redis.client),
       abandon: () => pipeline.abandon(),
+      leadership: group.leadership,
+      onDeposed: () => events.dropWaiting(),
       learn: (shape) => this.tableKeys.shapes.learn(shape),
       projection: (table, place) =>
         events.wants(table) || everywhere.wants(table) ? undefined : strategy.columnsNeeded(table, place),
     });
-    const watermark = this.createWatermark(tail, position);
+    const watermark = this.createWatermark(tail, position, group);
 
     this.tableKeys.shapes.use((table) => tail.describe(table));
     this.freshness.follow(() => position.value?.gtidSet);
@@ -96,25 +104,38 @@ export class EngineBuilder {
       keeper.reset();
       tail.rewind(error);
     });
-    const inEvery = handlers.filter((each) => each.everywhere);
     const inOne = handlers.filter((each) => !each.everywhere);
-    events.register(inOne, cutOff.signal, (handler, event, failure) =>
-      retry.parkHandler(handler, event, failure, cutOff.signal),
-    );
-    everywhere.register(inEvery, cutOff.signal, () => 0);
-    const { shutdownTimeoutMillis } = config;
-    const running = { tail, queue, barrier, pipeline, keeper, position, watermark, cutOff };
-    return new Engine({
-      ...running,
-      strategy,
-      events,
-      everywhere,
-      retry,
-      auditor,
-      guard,
-      errors,
-      shutdownTimeoutMillis,
+    events.register(inOne, {
+      signal: cutOff.signal,
+      giveUp: (handler, event, failure) => retry.parkHandler(handler, event, failure, cutOff.signal),
+      isOurs: () => group.isLeading,
     });
+    const inEvery = handlers.filter((each) => each.everywhere);
+    everywhere.register(inEvery, cutOff.signal);
+    const { shutdownTimeoutMillis } = config;
+    strategy.onRedefined((signal) => group.announceRedefinition(signal));
+    const { shapes } = this.tableKeys;
+    const running = {
+      everywhere,
+      tail,
+      queue,
+      barrier,
+      pipeline,
+      keeper,
+      position,
+      watermark,
+      group,
+      shapes,
+      cutOff,
+    };
+    return new Engine({ ...running, strategy, events, retry, auditor, guard, errors, shutdownTimeoutMillis });
+  }
+
+  private createGroup(isFenced: boolean): Group {
+    const { name, config, redis, hold, errors } = this;
+    const { election } = config;
+    if (election === 'none') return new LoneProcess();
+    return new ProcessGroup({ name, config, election, redis, hold, errors, isFenced });
   }
 
   private createBarrier(position: AppliedPosition, tail: () => Tail): VisibilityBarrier {
@@ -130,12 +151,13 @@ export class EngineBuilder {
     return new VisibilityBarrier(probe);
   }
 
-  private createWatermark(tail: Tail, position: AppliedPosition): WatermarkPublisher {
+  private createWatermark(tail: Tail, position: AppliedPosition, group: Group): WatermarkPublisher {
     return new WatermarkPublisher({
       name: this.name,
       intervalMillis: this.config.cache.watermarkMillis,
       redis: this.redis,
       guard: this.guard,
+      isOurs: () => group.isLeading,
       caughtUp: async (signal) => {
         await tail.caughtUp(signal);
         return position.value;

@@ -11,6 +11,8 @@ import type { EverywhereEvents } from '../events/everywhere/everywhere-events';
 import type { AppliedPosition } from '../pipeline/applied-position';
 import type { ChangePipeline } from '../pipeline/change-pipeline';
 import type { ChangeQueue } from '../pipeline/change-queue';
+import type { TableShapes } from '../keys/table-shapes';
+import type { Group, GroupParts } from '../group/group';
 import type { RewindGuard } from '../redis/rewind-guard';
 import type { RetryService } from '../retry/retry.service';
 import type { StrategyService } from '../strategy/strategy.service';
@@ -29,8 +31,10 @@ export interface EngineParts {
   readonly events: EventHub;
   readonly everywhere: EverywhereEvents;
   readonly retry: RetryService;
+  readonly group: Group;
   readonly auditor: Auditor;
   readonly guard: RewindGuard;
+  readonly shapes: TableShapes;
   readonly errors: ErrorReporter;
   /** Cuts off what a shutdown cannot wait for. */
   readonly cutOff: AbortController;
@@ -44,7 +48,8 @@ export class Engine {
   constructor(readonly parts: EngineParts) {}
 
   start(): void {
-    const { tail, pipeline, watermark, strategy, events, everywhere, retry, auditor, cutOff } = this.parts;
+    const { tail, pipeline, watermark, strategy, events, everywhere, retry, auditor, group, cutOff } =
+      this.parts;
     this.pipelineRun = pipeline.run().catch((cause: unknown) => {
       // The cut-off of a shutdown ends it; what was in hand is read again after the restart.
       if (cutOff.signal.aborted) return;
@@ -57,6 +62,13 @@ export class Engine {
         : strategy.retry({ work, ...command }, signal),
     );
     everywhere.start();
+    group.start({
+      pause: () => this.hold(),
+      resume: () => this.release(),
+      caughtUp: (signal) => tail.caughtUp(signal),
+      report: () => this.report(),
+      forgetDefinitions: () => this.parts.shapes.refresh(undefined),
+    });
     tail.start();
     watermark.start();
     auditor.start({
@@ -81,11 +93,13 @@ export class Engine {
       clearTimeout(deadline);
       cutOff.abort(new CacheflowStoppedError('The tail was stopped'));
       barrier.close();
+      // A shutdown that was cut short must not keep the lead either.
+      void this.parts.group.leave(new CacheflowStoppedError('The tail was stopped'));
     }
   }
 
   private async stopInOrder(signal: AbortSignal): Promise<void> {
-    const { tail, queue, pipeline, keeper, watermark, events, everywhere, retry, auditor, guard } =
+    const { tail, queue, pipeline, keeper, watermark, events, everywhere, retry, auditor, group, guard } =
       this.parts;
     await untilAborted(watermark.stop(), signal);
     await untilAborted(auditor.stop(), signal);
@@ -98,35 +112,61 @@ export class Engine {
     await untilAborted(events.idle(), signal);
     await untilAborted(retry.stop(signal), signal);
     await untilAborted(keeper.save(), signal);
+    // Only now may another process go on from there.
+    await untilAborted(group.leave(new CacheflowStoppedError('The tail was stopped')), signal);
     await untilAborted(guard.end(), signal);
   }
 
-  pause(): void {
+  /** Holds the tail of the group between two batches. */
+  async pause(): Promise<void> {
+    await this.parts.group.setPaused(true);
+  }
+
+  async resume(): Promise<void> {
+    await this.parts.group.setPaused(false);
+  }
+
+  private hold(): void {
     this.parts.tail.pause();
     this.parts.pipeline.pause();
   }
 
-  resume(): void {
+  private release(): void {
     this.parts.pipeline.resume();
     this.parts.tail.resume();
   }
 
+  private report(): ReturnType<GroupParts['report']> {
+    const { tail, keeper, position } = this.parts;
+    const { state, reason, lag } = tail;
+    return { state, reason, position: position.value, checkpoint: keeper.saved, lag };
+  }
+
   /** See `CacheflowService.caughtUp`. */
   async caughtUp(timeoutMillis: number): Promise<void> {
-    const { tail } = this.parts;
+    const { tail, group } = this.parts;
     let timedOut = false;
     try {
       await withDeadline(timeoutMillis, tail.ended, async (signal) => {
         signal.addEventListener('abort', () => (timedOut = !tail.ended.aborted), { once: true });
-        await tail.caughtUp(signal);
+        await group.caughtUp(timeoutMillis, signal);
       });
     } catch (cause) {
       if (!timedOut) throw cause;
-      const { state, reason } = tail;
-      throw new CaughtUpTimeoutError(
-        `The tail did not catch up within ${timeoutMillis} ms (state ${state}${reason ? `: ${reason}` : ''})`,
-        { cause },
-      );
+      throw new CaughtUpTimeoutError(this.whyLate(timeoutMillis), { cause });
     }
+  }
+
+  private whyLate(timeoutMillis: number): string {
+    const { tail, group } = this.parts;
+    const { leader, report } = group.status;
+    if (group.isLeading) {
+      const { state, reason } = tail;
+      return `The tail did not catch up within ${timeoutMillis} ms (state ${state}${reason ? `: ${reason}` : ''})`;
+    }
+    if (leader === undefined)
+      return `No process of the group has led within ${timeoutMillis} ms (here: ${tail.reason ?? tail.state})`;
+    const told = report ? `; ${report.ageMillis} ms ago its state was ${report.state}` : '';
+    return `The leader of the group (${leader}) did not say within ${timeoutMillis} ms that it has caught up${told}`;
   }
 }

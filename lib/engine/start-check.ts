@@ -57,9 +57,14 @@ export class StartCheck {
         engine?.parts.tail.check() ?? checkSource(config, this.errors, new AbortController().signal);
       faults.push(...(await check).faults);
     }
+    if (engine) faults.push(...(await engine.parts.group.check(new AbortController().signal)));
     faults.push(...cachedFaults());
-    if (faults.length > 0 || !engine) throw new CacheflowConfigurationError(this.name, faults);
-    await engine.parts.everywhere.begin();
-    return engine;
+    if (faults.length === 0 && engine) {
+      await engine.parts.everywhere.begin();
+      return engine;
+    }
+    const error = new CacheflowConfigurationError(this.name, faults);
+    await engine?.parts.group.leave(error);
+    throw error;
   }
 }

@@ -5,12 +5,25 @@ import type { CacheflowConfig } from '../config/cacheflow.config';
 import { ErrorReporter } from '../errors/error-reporter';
 import { EventHub } from '../events/event-hub';
 import { EverywhereEvents } from '../events/everywhere/everywhere-events';
+import type { GroupStatus } from '../group/group-status';
 import { RedisHold } from '../redis/redis-hold';
 import { RetryService } from '../retry/retry.service';
 import { StrategyService } from '../strategy/strategy.service';
 import { CACHEFLOW_CONFIG, CACHEFLOW_NAME } from '../support/injection-tokens';
 import type { CacheflowStatus } from './cacheflow-status';
 import type { Engine } from './engine';
+
+/** Of a process that has not started yet. */
+const NO_GROUP: GroupStatus = {
+  self: '',
+  role: 'standby',
+  leader: undefined,
+  members: [],
+  since: 0,
+  term: 0,
+  paused: false,
+  report: undefined,
+};
 
 /** Reads off how a source is doing. */
 @Injectable()
@@ -30,15 +43,18 @@ export class StatusReader {
 
   /** @param engine undefined before the start */
   read(engine: Engine | undefined): CacheflowStatus {
-    const { tail, queue, barrier, keeper, position } = engine?.parts ?? {};
+    const { tail, queue, barrier, keeper, position, group } = engine?.parts ?? {};
+    const groupStatus = group?.status ?? NO_GROUP;
+    const { report } = groupStatus;
     return {
       name: this.name,
       state: tail?.state ?? 'idle',
       reason: tail?.reason,
       serverId: tail?.serverId ?? this.config.serverId,
-      position: position?.value,
-      checkpoint: keeper?.saved,
-      lag: tail?.lag ?? { millis: 0, bytes: undefined },
+      group: groupStatus,
+      position: report ? report.position : position?.value,
+      checkpoint: report ? report.checkpoint : keeper?.saved,
+      lag: report?.lag ?? tail?.lag ?? { millis: 0, bytes: undefined },
       flushing: this.strategy.flushing,
       barrier: { waitingSince: barrier?.waitingSince },
       redis: { waitingSince: this.hold.waitingSince },

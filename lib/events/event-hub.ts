@@ -46,10 +46,14 @@ export class EventHub {
     return this.runner?.pending ?? 0;
   }
 
-  /** Takes the app's handlers; their retries end with the signal. `giveUp` keeps calls that failed to the end. */
-  register(handlers: readonly BinlogHandler[], signal: AbortSignal, giveUp: GiveUp): void {
+  /** Takes the app's handlers; their retries end with the signal. `giveUp` keeps calls that failed to the end, and `isOurs` tells
+   * whether this process leads. */
+  register(
+    handlers: readonly BinlogHandler[],
+    work: { readonly signal: AbortSignal; readonly giveUp: GiveUp; isOurs(): boolean },
+  ): void {
     const { errors, config } = this;
-    this.runner = new HandlerRunner({ handlers, options: config.handlers, errors, signal, giveUp });
+    this.runner = new HandlerRunner({ handlers, options: config.handlers, errors, ...work });
   }
 
   /** Calls a handler, `Class.method`, once more for a change. Never rejects. */
@@ -95,6 +99,11 @@ export class EventHub {
   /** Whether anybody listens to what the tail publishes here; with delivery everywhere it comes to all the same way. */
   private get emitsHere(): boolean {
     return this.config.events.delivery === 'leader' && this.subject.observed;
+  }
+
+  /** Another process goes on: what waits for its turn is its work. What has begun is finished. */
+  dropWaiting(): void {
+    this.runner?.dropWaiting();
   }
 
   /** Resolves when no handler call waits or runs. */

@@ -24,6 +24,8 @@ export interface HandlerContext {
   readonly giveUp: GiveUp;
   /** Who waits when the queue is full. @defaultValue `'the tail and the cache wait'` */
   readonly whoWaits?: string;
+  /** Whether the calls are still this process' work. */
+  isOurs(): boolean;
 }
 
 /** Calls the `@OnBinlog` handlers: those of one row in commit order, those of different rows side by side. */
@@ -31,6 +33,8 @@ export class HandlerRunner {
   private readonly calls: OrderedCalls;
   /** By the table, which is another object after each DDL, and by the action. */
   private readonly found = new WeakMap<TableShape, Map<ChangeAction | undefined, readonly BinlogHandler[]>>();
+  /** Grows whenever what waits is no longer ours. */
+  private generation = 0;
   /** Handler calls that were given up. */
   failures = 0;
 
@@ -42,6 +46,11 @@ export class HandlerRunner {
   /** Handler calls that wait or run. */
   get pending(): number {
     return this.calls.length;
+  }
+
+  /** Drops the calls that have not begun; the others get no further attempt. */
+  dropWaiting(): void {
+    this.generation++;
   }
 
   /** Resolves when no call waits or runs. */
@@ -79,11 +88,12 @@ export class HandlerRunner {
     event: ChangeEvent,
   ): Promise<HandlerOutcome[]> {
     const rows = rowIdentities(change);
+    const { generation } = this;
     const outcomes: HandlerOutcome[] = [];
     for (const handler of handlers) {
       await this.room();
       const orderKeys = rows.map((row) => `${handler.name}\0${row}`);
-      outcomes.push({ settled: this.calls.run(orderKeys, () => this.call(handler, event)) });
+      outcomes.push({ settled: this.calls.run(orderKeys, () => this.call(handler, event, generation)) });
     }
     return outcomes;
   }
@@ -134,10 +144,12 @@ export class HandlerRunner {
     }
   }
 
-  private async call(handler: BinlogHandler, event: ChangeEvent): Promise<boolean> {
+  private async call(handler: BinlogHandler, event: ChangeEvent, generation: number): Promise<boolean> {
     const { maxAttempts, backoffMillis } = this.context.options;
     const backoff = new Backoff({ minMillis: backoffMillis, maxMillis: LONGEST_BACKOFF_MILLIS });
     for (let attempt = 1; ; attempt++) {
+      // Asked first, because it notices by the clock that somebody else may go on by now.
+      if (!this.context.isOurs() || generation !== this.generation) return false;
       if (this.context.signal.aborted) return false;
       try {
         await handler.handle(event);

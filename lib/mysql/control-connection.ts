@@ -67,15 +67,19 @@ async function toConnectionOptions(
 /** The second connection to the source, for questions; the first one streams. */
 export class ControlConnection {
   private broken: Error | undefined;
+  private readonly breaking = new AbortController();
   private readonly unanswered = new Set<AskedQuery>();
   /** mysql2 leaves what was asked before the close without an answer for ever. */
   private readonly closing = new AbortController();
 
   private constructor(readonly raw: Connection) {
     setMaxListeners(0, this.closing.signal);
-    raw.on('error', (error: Error) => {
-      this.broken = error;
-    });
+    const onBroken = (error: Error): void => {
+      this.broken ??= error;
+      this.breaking.abort(this.broken);
+    };
+    raw.on('error', onBroken);
+    raw.on('end', () => onBroken(new Error('The server closed the connection')));
   }
 
   /** Connects, and sets the session up. Rejects with mysql2's error, or with the signal's reason. */
@@ -104,6 +108,11 @@ export class ControlConnection {
   /** Whether nothing was heard of a break. */
   get isOpen(): boolean {
     return this.broken === undefined;
+  }
+
+  /** Aborted with the reason when the connection breaks; not when it is closed. */
+  get breaks(): AbortSignal {
+    return this.breaking.signal;
   }
 
   /** Runs one statement; times out, so that a frozen server is noticed. */

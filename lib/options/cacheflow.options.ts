@@ -322,6 +322,22 @@ export interface CacheflowOptions {
    */
   checkpoint?: 'redis' | { file: string } | CheckpointStore | Type<CheckpointStore>;
   /**
+   * How the processes of one `name` decide which of them reads the binlog, while the others stand by. `'source'` takes a
+   * lock on the source (`GET_LOCK`), over a connection of its own: a standby takes over some milliseconds after the leader
+   * has gone. `'redis'` takes a lease in Redis, for sources that refuse locks (Galera in strict mode). With `'none'`, each
+   * process reads the binlog by itself.
+   *
+   * @defaultValue `'source'`
+   */
+  election?: 'source' | 'redis' | 'none';
+  /**
+   * How long a leader that is frozen or cut off keeps the lead, in seconds. Its event loop must not be blocked for that
+   * long. With `election: 'redis'`, a standby waits as long as this for a leader that has crashed, too.
+   *
+   * @defaultValue `10`
+   */
+  takeoverSeconds?: number;
+  /**
    * What the library does if it missed changes: the source purged them, its binlog was reset, or another server took
    * over without them. `'flush'` removes all keys of the watched tables and continues from now. `'fail'` stops the
    * tail.
@@ -371,7 +387,12 @@ export interface CacheflowOptions {
 
 /** The options that belong to the module itself. They are static, because injection tokens depend on them. */
 export interface CacheflowExtras {
-  /** Distinguishes several sources in one app. It is also the name of the checkpoint. @defaultValue `'default'` */
+  /**
+   * Distinguishes several sources in one app. It is also the name of the checkpoint, and of the group: processes of one
+   * name that use the same Redis share one tail.
+   *
+   * @defaultValue `'default'`
+   */
   name?: string;
   /** Makes the exported services available to all modules of the app. @defaultValue `true` */
   isGlobal?: boolean;

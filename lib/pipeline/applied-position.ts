@@ -8,6 +8,10 @@ export interface PositionOrigin {
   /** The identity of the server. */
   readonly serverUuid: string;
   readonly epoch: number;
+  /** Of the leader that reads it; absent without a group. */
+  readonly term?: number;
+  /** See `Checkpoint`. */
+  readonly redisMasters?: readonly string[];
 }
 
 interface Waiter {

@@ -4,6 +4,7 @@ import type { CacheflowConfig } from '../config/cacheflow.config';
 import { checkEngines } from './check-engines';
 import { checkFilters } from './check-filters';
 import { checkGrants } from './check-grants';
+import { checkLock } from './check-lock';
 import { checkMerge } from './check-merge';
 import { checkReplica } from './check-replica';
 import { checkSettings } from './check-settings';
@@ -36,6 +37,7 @@ export async function preflight(
   const existing = await listTables(control);
   const inspection: Inspection = { control, server, config, settings, existing, result };
   checkSettings(inspection);
+  await checkLock(inspection);
   if (settings.get('log_bin') !== 'OFF') {
     await checkGrants(inspection);
     // Who may not see the status of the binlog cannot be told more about it.

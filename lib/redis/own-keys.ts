@@ -18,13 +18,23 @@ export function counterKey(name: string, instance: string, keyPrefix: string): s
   return `${recordKey(checkpointKey(name), keyPrefix)}:${instance}`;
 }
 
-/** What the processes of a group share, and the stream of the changes that each of them reads: in that slot as well. */
-export function groupKeys(name: string, keyPrefix: string): GroupKeys {
-  const start = recordKey(checkpointKey(name), keyPrefix);
-  return { group: `${start}:group`, events: `${start}:events`, eventsHead: `${start}:events-head` };
+/** Where it stands who leads a group of processes: in the slot of the checkpoint, whose scripts ask for the term. */
+export function groupKey(name: string, keyPrefix: string): string {
+  return `${recordKey(checkpointKey(name), keyPrefix)}:group`;
 }
 
-export interface GroupKeys {
+/** Where the processes of a group are, beside the group. */
+export function membersKey(name: string, keyPrefix: string): string {
+  return `${recordKey(checkpointKey(name), keyPrefix)}:members`;
+}
+
+/** Where the changes are that every process reads, with the group whose term fences them: in that slot as well. */
+export function eventsKeys(name: string, keyPrefix: string): EventsKeys {
+  const start = recordKey(checkpointKey(name), keyPrefix);
+  return { group: groupKey(name, keyPrefix), events: `${start}:events`, eventsHead: `${start}:events-head` };
+}
+
+export interface EventsKeys {
   /** A hash with the state of the group. */
   readonly group: string;
   /** The stream. */
@@ -35,7 +45,7 @@ export interface GroupKeys {
 
 /** Whether a key is the library's own, so that a pattern as wide as that of the template `{id}` must not touch it. */
 export function isOwnKey(key: string): boolean {
-  return /^(cacheflow:(epochs|.+:(checkpoint|dead-letters|watermark))|cf:.*cacheflow:.+:checkpoint\}?:([\da-f-]{36}|group|events|events-head))$/s.test(
+  return /^(cacheflow:(epochs|.+:(checkpoint|dead-letters|watermark))|cf:.*cacheflow:.+:checkpoint\}?:([\da-f-]{36}|group|group:lease|members|events|events-head))$/s.test(
     key,
   );
 }

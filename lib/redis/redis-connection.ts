@@ -81,6 +81,14 @@ export class RedisConnection {
     });
   }
 
+  /** A connection of its own to the same Redis, for what blocks or subscribes; whoever asks for it has to end it. */
+  another(): RedisClient {
+    const source = this.config.redis;
+    if (this.owned && !isRedisClient(source) && !(typeof source === 'object' && 'namespace' in source))
+      return createRedisClient(source);
+    return this.client.duplicate();
+  }
+
   /** Closes the client if it is ours. */
   close(): void {
     if (this.owned) this.current?.disconnect();

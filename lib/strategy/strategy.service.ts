@@ -60,6 +60,7 @@ export class StrategyService {
   private invalidated = 0;
   private written = 0;
   private versions = new Versions(0);
+  private redefined: ((signal: AbortSignal) => Promise<void>) | undefined;
 
   constructor(
     @Inject(RedisConnection) redis: RedisConnection,
@@ -92,6 +93,11 @@ export class StrategyService {
   /** Sets the epoch of the changes that are applied from now on. */
   useEpoch(epoch: number): void {
     this.versions = new Versions(epoch);
+  }
+
+  /** Told before the keys of tables go that look another way now; resolves when nobody makes keys of the old form. */
+  onRedefined(listener: (signal: AbortSignal) => Promise<void>): void {
+    this.redefined = listener;
   }
 
   /**
@@ -236,7 +242,10 @@ export class StrategyService {
     const version = this.versions.of(position);
     const scope = { schema: table?.schema, table: table?.table };
     // Before the keys go, so that no reader makes one of the old form afterwards.
-    if (redefined || !table) await untilAborted(this.tableKeys.shapes.refresh(table), signal);
+    if (redefined || !table) {
+      await untilAborted(this.tableKeys.shapes.refresh(table), signal);
+      await this.redefined?.(signal);
+    }
     this.watched.touchTable(scope.schema, scope.table);
     // A parked value may be one of those that are gone now.
     this.pending.supersedeAll();

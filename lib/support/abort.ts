@@ -25,6 +25,22 @@ export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal):
   });
 }
 
+/** Runs with a signal that is aborted together with the first of several. Not `AbortSignal.any`, see {@link withDeadline}. */
+export async function withSignals<T>(
+  signals: readonly AbortSignal[],
+  run: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const controller = new AbortController();
+  const onAbort = (): void => controller.abort(signals.find((each) => each.aborted)?.reason);
+  for (const each of signals) each.addEventListener('abort', onAbort, { once: true });
+  if (signals.some((each) => each.aborted)) onAbort();
+  try {
+    return await run(controller.signal);
+  } finally {
+    for (const each of signals) each.removeEventListener('abort', onAbort);
+  }
+}
+
 /**
  * Runs with a signal that is aborted after a time, or together with another one. Not `AbortSignal.timeout`
  * inside `AbortSignal.any`: Node 20 may collect the timeout as garbage, and then it never fires.

@@ -1,4 +1,4 @@
-import type { GroupKeys } from '../../redis/own-keys';
+import type { EventsKeys } from '../../redis/own-keys';
 import type { RedisClient } from '../../redis/redis-client';
 import { untilAborted } from '../../support/abort';
 import type { MissedEvents } from '../../errors/events.errors';
@@ -35,7 +35,7 @@ export class EventsCursor {
   constructor(
     /** A connection that nobody else waits for. */
     private readonly client: RedisClient,
-    private readonly keys: GroupKeys,
+    private readonly keys: EventsKeys,
   ) {}
 
   /** Starts at the end that the stream has now. */

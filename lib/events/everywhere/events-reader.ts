@@ -6,7 +6,7 @@ import type { ErrorReporter } from '../../errors/error-reporter';
 import type { MissedEvents } from '../../errors/events.errors';
 import { EventsMissedError } from '../../errors/events.errors';
 import { RedisUnavailableError } from '../../errors/redis.errors';
-import type { GroupKeys } from '../../redis/own-keys';
+import type { EventsKeys } from '../../redis/own-keys';
 import type { RedisClient } from '../../redis/redis-client';
 import { isReply } from '../../redis/redis-writer';
 import { replyCode } from '../../redis/reply-code';
@@ -21,7 +21,7 @@ import type { Stretch } from './stretch';
 
 /** What a reader works with. */
 export interface EventsReaderContext {
-  readonly keys: GroupKeys;
+  readonly keys: EventsKeys;
   readonly errors: ErrorReporter;
   /** Opens the connection, which is the reader's to close. */
   open(): RedisClient;

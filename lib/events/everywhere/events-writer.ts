@@ -4,7 +4,7 @@ import type { HandlerOutcome } from '../../checkpoint/handler-outcome';
 import { messageOf } from '../../errors/cacheflow.error';
 import type { ErrorReporter } from '../../errors/error-reporter';
 import { RedisUnavailableError } from '../../errors/redis.errors';
-import type { GroupKeys } from '../../redis/own-keys';
+import type { EventsKeys } from '../../redis/own-keys';
 import type { RedisConnection } from '../../redis/redis-connection';
 import type { RedisHold } from '../../redis/redis-hold';
 import { isReply } from '../../redis/redis-writer';
@@ -21,14 +21,12 @@ import { Stretches } from './stretch';
 
 /** What a writer works with. */
 export interface EventsWriterContext {
-  readonly keys: GroupKeys;
+  readonly keys: EventsKeys;
   readonly redis: RedisConnection;
   readonly hold: RedisHold;
   readonly errors: ErrorReporter;
   readonly bound: StreamBound;
   readonly signal: AbortSignal;
-  /** The leader's term at this time; 0 without an election. */
-  term(): number;
   /** Whether any process wants to see the change, or has to know that nobody can see one. */
   wants(item: RowChange | TableFlush): boolean;
 }
@@ -59,7 +57,7 @@ export class EventsWriter {
   ): Promise<HandlerOutcome | undefined> {
     const { signal } = this.context;
     // The changes of a leader that was deposed stay those of its term.
-    const term = this.context.term();
+    const term = applied.stream?.term ?? 0;
     const stretch = this.stretches.of(batch, applied);
     const texts = await this.encode(batch);
     if (texts.length === 0) return undefined;

@@ -3,7 +3,7 @@ import type { RowChange, TableFlush, TableShape, TransactionPiece } from '../../
 import type { HandlerOutcome } from '../../checkpoint/handler-outcome';
 import type { CacheflowConfig } from '../../config/cacheflow.config';
 import { ErrorReporter } from '../../errors/error-reporter';
-import { groupKeys } from '../../redis/own-keys';
+import { eventsKeys } from '../../redis/own-keys';
 import { RedisConnection } from '../../redis/redis-connection';
 import { RedisHold } from '../../redis/redis-hold';
 import { CACHEFLOW_CONFIG, CACHEFLOW_NAME } from '../../support/injection-tokens';
@@ -45,9 +45,8 @@ export class EverywhereEvents {
    * is nothing to do, and no connection.
    *
    * @param signal ends everything
-   * @param term the leader's term at this time; 0 without an election
    */
-  register(handlers: readonly BinlogHandler[], signal: AbortSignal, term: () => number): void {
+  register(handlers: readonly BinlogHandler[], signal: AbortSignal): void {
     const { name, config, redis, hold, hub, errors } = this;
     if (handlers.length === 0 && !this.toAll) return;
     const whoWaits = 'the changes for this process wait';
@@ -57,13 +56,14 @@ export class EverywhereEvents {
       errors,
       signal,
       giveUp,
+      isOurs: () => true,
       whoWaits,
     });
-    const keys = groupKeys(name, redis.client.options.keyPrefix ?? '');
+    const keys = eventsKeys(name, redis.client.options.keyPrefix ?? '');
     const bound = new StreamBound(config.events.maxLength, config.events.maxBytes);
     const wants = (item: RowChange | TableFlush): boolean => this.wantsItem(handlers, item);
     this.runner = runner;
-    this.writer = new EventsWriter({ keys, redis, hold, errors, bound, signal, term, wants });
+    this.writer = new EventsWriter({ keys, redis, hold, errors, bound, signal, wants });
     this.reader = new EventsReader({
       keys,
       errors,

@@ -19,7 +19,8 @@ export interface Stretch {
 /** How far everything was applied before a batch. */
 export interface AppliedPlace {
   readonly value: BinlogPlace | undefined;
-  readonly stream: { readonly serverUuid: string; readonly epoch: number } | undefined;
+  readonly stream:
+    { readonly serverUuid: string; readonly epoch: number; readonly term?: number } | undefined;
 }
 
 /** Tells the stretch of each batch. */

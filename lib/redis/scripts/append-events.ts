@@ -1,5 +1,5 @@
 import type { RedisClient } from '../redis-client';
-import type { GroupKeys } from '../own-keys';
+import type { EventsKeys } from '../own-keys';
 import { callScript, defineScript } from './script';
 
 /**
@@ -45,7 +45,7 @@ export interface AppendCall {
 /** Appends entries, once however often Redis gets the call; 'deposed' where a newer leader has taken over. */
 export async function appendEvents(
   client: RedisClient,
-  { events, group, eventsHead }: GroupKeys,
+  { events, group, eventsHead }: EventsKeys,
   { term, id, maxLength, entries }: AppendCall,
 ): Promise<'added' | 'repeated' | 'deposed'> {
   const parts = entries.flatMap(({ stretch, changes }) => [stretch, changes]);

@@ -56,7 +56,11 @@ describeEachSql('the checkpoint', { schema: SCHEMA }, (stage) => {
     expect(await stage.redis.keys('*')).toEqual([]);
     await stage.redis.select(3);
     try {
-      expect(await keysBut(':watermark')).toEqual(['cacheflow:epochs', 'cacheflow:shop:checkpoint']);
+      expect(await keysBut(':watermark')).toEqual([
+        'cacheflow:epochs',
+        'cacheflow:shop:checkpoint',
+        'cf:{cacheflow:shop:checkpoint}:group',
+      ]);
       const stored = JSON.parse((await stage.redis.get('cacheflow:shop:checkpoint')) ?? '') as unknown;
       expect(stored).toEqual({ ...app.cacheflow.status().position });
       expect(await stage.redis.ttl('cacheflow:shop:checkpoint')).toBe(-1);
@@ -116,7 +120,7 @@ describeEachSql('the checkpoint', { schema: SCHEMA }, (stage) => {
     expect(store.saves.at(-1)?.checkpoint).toEqual(app.cacheflow.status().position);
     const offsets = store.saves.map(({ checkpoint }) => checkpoint.offset);
     expect(offsets).toEqual([...offsets].sort((a, b) => a - b));
-    expect(await keysBut(':watermark')).toEqual(['cacheflow:epochs']);
+    expect(await keysBut(':watermark')).toEqual(['cacheflow:epochs', 'cf:{cacheflow:own:checkpoint}:group']);
   });
 
   it('can be kept in a store of the app, by class, which is a provider or made with its dependencies', async () => {

@@ -181,10 +181,17 @@ describe('several sources', () => {
       }
       return Listener;
     };
-    const first = await startApp(optionsOf(mysql, 'first:'), { providers: [listenerOf('first')] });
+    // Without an election, both read the binlog.
+    const first = await startApp(
+      { ...optionsOf(mysql, 'first:'), election: 'none' },
+      { providers: [listenerOf('first')] },
+    );
     // Its checkpoint is there then, which the second one would miss: they share its name.
     await first.cacheflow.caughtUp();
-    const second = await startApp(optionsOf(mysql, 'second:'), { providers: [listenerOf('second')] });
+    const second = await startApp(
+      { ...optionsOf(mysql, 'second:'), election: 'none' },
+      { providers: [listenerOf('second')] },
+    );
     apps.push(first, second);
     await second.cacheflow.caughtUp();
     await redis.mset('first:shop:orders:700', 'cached', 'second:shop:orders:700', 'cached');

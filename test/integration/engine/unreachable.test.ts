@@ -74,7 +74,7 @@ describeEachSql('a server that is away at the start', { schema: SCHEMA }, (stage
       await waitFor(() => app.cacheflow.status().reason !== undefined, { message: 'a reason' });
       const { state, reason } = app.cacheflow.status();
       expect(state).toBe('connecting');
-      expect(reason).toMatch(/^Waiting for the checkpoint: its store \(Redis/);
+      expect(reason).toMatch(/^Waiting for Redis, which knows the group/);
       expect(app.log.join('\n')).toMatch(
         /CACHEFLOW_REDIS_UNAVAILABLE: The connection to Redis failed \(.*ECONNREFUSED/,
       );

@@ -8,7 +8,7 @@ import { EventsCursor } from '../../../lib/events/everywhere/events-cursor';
 import type { EventsStep } from '../../../lib/events/everywhere/events-cursor';
 import { EventsWriter } from '../../../lib/events/everywhere/events-writer';
 import { StreamBound } from '../../../lib/events/everywhere/stream-bound';
-import { groupKeys } from '../../../lib/redis/own-keys';
+import { eventsKeys } from '../../../lib/redis/own-keys';
 import type { RedisConnection } from '../../../lib/redis/redis-connection';
 import { RedisHold } from '../../../lib/redis/redis-hold';
 import { appendEvents } from '../../../lib/redis/scripts/append-events';
@@ -16,7 +16,7 @@ import { connectRedis } from '../../support/each-sql';
 import type { RedisServer } from '../../support/servers';
 import { startRedis } from '../../support/servers';
 
-const KEYS = groupKeys('test', '');
+const KEYS = eventsKeys('test', '');
 const stream = { serverUuid: 'a', epoch: 1 };
 const TABLE = { schema: 'shop', table: 'orders', columns: ['id'], primaryKey: ['id'] };
 
@@ -54,7 +54,6 @@ function writer(maxLength = 100): EventsWriter {
     errors,
     bound: new StreamBound(maxLength, 1e9),
     signal: ending.signal,
-    term: () => term,
     wants: () => true,
   });
 }
@@ -87,7 +86,7 @@ function transaction(id: number): TransactionPiece {
 async function write(to: EventsWriter, id: number): Promise<boolean | undefined> {
   const outcome = await to.write([transaction(id)], {
     value: { file: 'binlog.000001', offset: id * 10 },
-    stream,
+    stream: { ...stream, term },
   });
   return outcome?.settled;
 }

@@ -118,6 +118,7 @@ describe('one Redis', () => {
       expect((await plain.keys('*')).sort()).toEqual([
         'own[1]:cacheflow:default:checkpoint',
         'own[1]:cacheflow:epochs',
+        'own[1]:cf:{own[1]:cacheflow:default:checkpoint}:group',
         'own[1]:cf:{own[1]:shop:items:1}',
         'shop:orders:9',
       ]);

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { EventsCursor } from '../../../lib/events/everywhere/events-cursor';
-import { groupKeys } from '../../../lib/redis/own-keys';
+import { eventsKeys } from '../../../lib/redis/own-keys';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -10,7 +10,7 @@ it('has a connection that is open and dead made anew', async () => {
   const never = new Promise<never>(() => undefined);
   const disconnect = vi.fn();
   const client = { hmget: async () => ['1-0', null], xread: () => never, disconnect } as unknown as Redis;
-  const cursor = new EventsCursor(client, groupKeys('test', ''));
+  const cursor = new EventsCursor(client, eventsKeys('test', ''));
   const ending = new AbortController();
   await cursor.fix(ending.signal);
   const reading = cursor.read(ending.signal).next();

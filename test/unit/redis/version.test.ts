@@ -1,6 +1,6 @@
 import calculateSlot from 'cluster-key-slot';
 import { expect, it } from 'vitest';
-import { counterKey, groupKeys, isOwnKey } from '../../../lib/redis/own-keys';
+import { counterKey, eventsKeys, isOwnKey } from '../../../lib/redis/own-keys';
 import { Versions } from '../../../lib/redis/version';
 import { sharesSlotWithRecord, keyOfRecord, recordKey } from '../../../lib/redis/scripts/record';
 
@@ -51,7 +51,7 @@ it('knows its own keys from those of an app', () => {
   const instance = '0b5c3e0a-3b0f-4f0e-9b8e-0f0d3c1d2b1a';
   for (const prefix of ['', 'app:', '{app}:']) {
     const counter = counterKey('default', instance, prefix);
-    const shared = Object.values(groupKeys('default', prefix));
+    const shared = Object.values(eventsKeys('default', prefix));
     expect(new Set(shared).size).toBe(3);
     for (const key of [counter, ...shared]) {
       expect(isOwnKey(key)).toBe(true);

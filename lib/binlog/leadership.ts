@@ -1,0 +1,54 @@
+/** Decides which process of a group reads the stream. */
+export interface Leadership {
+  /**
+   * Resolves once this process leads, at once where it does already. Rejects with the signal's reason, or with what keeps
+   * it from being elected.
+   *
+   */
+  acquire(signal: AbortSignal, observer: LeadObserver): Promise<Lead>;
+}
+
+/** Who waits for the lead. */
+export interface LeadObserver {
+  /** Somebody else leads. */
+  onStandby(): void;
+  /** Told why it takes long. */
+  onWaiting(reason: string): void;
+}
+
+/** The lead of a group, until it is lost. */
+export interface Lead {
+  /** Aborted with the reason when it is lost or was given back. */
+  readonly ended: AbortSignal;
+  /** Whether it is over, by the clock as well: after a freeze nothing has told us yet. */
+  readonly isOver: boolean;
+  /**
+   * The right to read from this server, asked for on each connection.
+   *
+   * @throws OtherServerError where the lead was won on another server, which is given back then
+   * @throws GroupSplitError where somebody else leads on another server
+   */
+  begin(identity: string, signal: AbortSignal): Promise<Term>;
+  /** Somebody else has a later term. */
+  depose(reason: Error): void;
+}
+
+/** A time during which one process leads. */
+export interface Term {
+  /** The fencing token: higher than that of all leaders before; 0 where there is no group. */
+  readonly number: number;
+  /** Somebody else may have led since this process has read last. */
+  readonly isNew: boolean;
+}
+
+/** The lead of a process that stands alone. */
+export const ALONE: Leadership = {
+  acquire: async () => Promise.resolve(LEAD),
+};
+
+const LEAD: Lead = {
+  ended: new AbortController().signal,
+  isOver: false,
+  begin: async () => Promise.resolve({ number: 0, isNew: false }),
+  depose: () => undefined,
+};

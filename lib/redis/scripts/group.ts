@@ -1,0 +1,228 @@
+import { membersKey, groupKey } from '../own-keys';
+import type { RedisClient } from '../redis-client';
+import { callScript, defineScript } from './script';
+
+/** A member that says nothing for this long is taken for dead. */
+export const MEMBER_MILLIS = 5_000;
+const MEMBERS_SECONDS = 24 * 60 * 60;
+
+/** Lua: the time by Redis' clock, the one clock of all processes; and whole numbers as text. */
+const COMMON_LUA = `
+local function whole(number) return string.format('%.0f', number) end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+`;
+
+/** What a beat returns of the group. */
+const FIELDS = [
+  'id',
+  'term',
+  'leader',
+  'server',
+  'since',
+  'digest',
+  'state',
+  'stateAt',
+  'paused',
+  'definitions',
+] as const;
+
+/**
+ * KEYS: group, members; ARGV: own id, id of the group, what others may know of this process, its term or 0, what the
+ * leader publishes, server that it tails, 1 where the group was held when it was last seen. Returns the time, what
+ * stands of the group, and all members. A Redis that has lost the group gets it back from whoever knows the highest term.
+ */
+const BEAT = defineScript(`${COMMON_LUA}
+local group, members, own, term = KEYS[1], KEYS[2], ARGV[1], tonumber(ARGV[4])
+if redis.call('HSETNX', group, 'id', ARGV[2]) == 1 and ARGV[7] == '1' then redis.call('HSET', group, 'paused', '1') end
+local stored = tonumber(redis.call('HGET', group, 'term') or '0')
+if term > 0 and term >= stored then
+  if term > stored then redis.call('HSET', group, 'term', ARGV[4], 'since', whole(now)) end
+  redis.call('HSET', group, 'leader', own, 'server', ARGV[6], 'state', ARGV[5], 'stateAt', whole(now))
+end
+redis.call('HSET', members, own, whole(now) .. '|' .. ARGV[3])
+redis.call('EXPIRE', members, ${MEMBERS_SECONDS})
+local all, alive = redis.call('HGETALL', members), {}
+for i = 1, #all, 2 do
+  if now - tonumber(string.match(all[i + 1], '^%d+')) > ${MEMBER_MILLIS} then
+    redis.call('HDEL', members, all[i])
+  else
+    alive[#alive + 1], alive[#alive + 2] = all[i], all[i + 1]
+  end
+end
+return { whole(now), redis.call('HMGET', group, ${FIELDS.map((field) => `'${field}'`).join(', ')}), alive }
+`);
+
+/**
+ * KEYS: group, members; ARGV: own id, server, id of the group, digest and list of its options. Begins a term: a number above all before it, also after
+ * Redis has gone back, because it is no less than the time. Refused while somebody else leads on another server.
+ */
+const CLAIM = defineScript(`${COMMON_LUA}
+local group, members, own, server = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
+local leader, before = redis.call('HGET', group, 'leader'), redis.call('HGET', group, 'server')
+if leader and leader ~= own and before and before ~= server then
+  local seen = redis.call('HGET', members, leader)
+  local at = seen and tonumber(string.match(seen, '^%d+'))
+  if at and now - at <= ${MEMBER_MILLIS} then return { 'elsewhere', leader, before } end
+end
+local term = math.max(tonumber(redis.call('HGET', group, 'term') or '0') + 1, now)
+redis.call('HSETNX', group, 'id', ARGV[3])
+redis.call('HSET', group, 'term', whole(term), 'leader', own, 'server', server, 'since', whole(now),
+  'digest', ARGV[4], 'print', ARGV[5])
+redis.call('HDEL', group, 'state', 'stateAt')
+return { 'claimed', whole(term), redis.call('HGET', group, 'paused') or '0' }
+`);
+
+/** KEYS: group; ARGV: own id, term. The term stays: it only grows. */
+const RESIGN = defineScript(`
+if redis.call('HGET', KEYS[1], 'leader') == ARGV[1] and redis.call('HGET', KEYS[1], 'term') == ARGV[2] then
+  redis.call('HDEL', KEYS[1], 'leader', 'state', 'stateAt')
+end
+return 1
+`);
+
+/** KEYS: lease; ARGV: own id, milliseconds, 1 to take it where it is free. Returns whether it is ours from now on. */
+const HOLD = defineScript(`
+local holder = redis.call('GET', KEYS[1])
+if holder == ARGV[1] or (not holder and ARGV[3] == '1') then
+  redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+  return 1
+end
+return 0
+`);
+
+/** KEYS: lease; ARGV: own id. */
+const LET_GO = defineScript(`
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+return 1
+`);
+
+/** Where the records of a group are. */
+export interface GroupKeys {
+  readonly group: string;
+  readonly members: string;
+  readonly lease: string;
+}
+
+export function groupKeys(client: RedisClient, name: string): GroupKeys {
+  const prefix = client.options.keyPrefix ?? '';
+  const group = groupKey(name, prefix);
+  return { group, members: membersKey(name, prefix), lease: `${group}:lease` };
+}
+
+/** What a process tells of itself, and of the group where it leads. */
+export interface Beat {
+  readonly own: string;
+  readonly groupId: string;
+  readonly about: string;
+  /** 0 for a process that does not lead. */
+  readonly term: number;
+  readonly state: string;
+  readonly server: string;
+  readonly paused: boolean;
+}
+
+/** What Redis says of a group. */
+export interface GroupRecord {
+  /** By Redis' clock, in milliseconds since 1970. */
+  readonly nowMillis: number;
+  /** Those that are set. */
+  readonly fields: Readonly<Partial<Record<(typeof FIELDS)[number], string>>>;
+  /** What each living member tells of itself, by its id. */
+  readonly members: ReadonlyMap<string, { readonly atMillis: number; readonly about: string }>;
+}
+
+export async function beatGroup(client: RedisClient, keys: GroupKeys, beat: Beat): Promise<GroupRecord> {
+  const { own, groupId, about, term, state, server, paused } = beat;
+  const args = [own, groupId, about, String(term), state, server, paused ? '1' : '0'];
+  const reply = (await callScript(client, BEAT, [keys.group, keys.members], args)) as [
+    unknown,
+    unknown[],
+    unknown[],
+  ];
+  const members = [...pairs(reply[2])].map(([id, text]) => {
+    const at = text.indexOf('|');
+    return [id, { atMillis: Number(text.slice(0, at)), about: text.slice(at + 1) }] as const;
+  });
+  const fields: Partial<Record<(typeof FIELDS)[number], string>> = {};
+  for (const [index, field] of FIELDS.entries()) {
+    const value = reply[1][index];
+    if (value !== null && value !== undefined) fields[field] = String(value);
+  }
+  return { nowMillis: Number(reply[0]), fields, members: new Map(members) };
+}
+
+function* pairs(flat: readonly unknown[]): Generator<[string, string]> {
+  for (let i = 0; i < flat.length; i += 2) yield [String(flat[i]), String(flat[i + 1])];
+}
+
+/** Holds the group, or lets it go on: whoever leads it. */
+export async function holdGroup(client: RedisClient, keys: GroupKeys, paused: boolean): Promise<void> {
+  if (paused) await client.hset(keys.group, 'paused', '1');
+  else await client.hdel(keys.group, 'paused');
+}
+
+/** The options of the leader, as it gave them. */
+export async function leaderPrint(client: RedisClient, keys: GroupKeys): Promise<string | null> {
+  return client.hget(keys.group, 'print');
+}
+
+/** Tells the members that tables look another way; returns the number that tells whether they have heard. */
+export async function redefine(client: RedisClient, keys: GroupKeys): Promise<number> {
+  return Number(await client.hincrby(keys.group, 'definitions', 1));
+}
+
+export async function leaveGroup(client: RedisClient, keys: GroupKeys, own: string): Promise<void> {
+  await client.hdel(keys.members, own);
+}
+
+export type Claim =
+  | {
+      readonly kind: 'claimed';
+      /** The fencing token: higher than that of all leaders before. */
+      readonly term: number;
+      readonly paused: boolean;
+    }
+  /** Somebody leads the group on another server. */
+  | { readonly kind: 'elsewhere'; readonly leader: string; readonly server: string };
+
+export async function claimTerm(
+  client: RedisClient,
+  keys: GroupKeys,
+  by: {
+    readonly own: string;
+    readonly server: string;
+    readonly groupId: string;
+    readonly digest: string;
+    readonly print: string;
+  },
+): Promise<Claim> {
+  const args = [by.own, by.server, by.groupId, by.digest, by.print];
+  const reply = (await callScript(client, CLAIM, [keys.group, keys.members], args)) as unknown[];
+  const [kind, first, second] = reply.map(String) as [string, string, string];
+  if (kind === 'elsewhere') return { kind, leader: first, server: second };
+  return { kind: 'claimed', term: Number(first), paused: second === '1' };
+}
+
+export async function resignTerm(
+  client: RedisClient,
+  keys: GroupKeys,
+  own: string,
+  term: number,
+): Promise<void> {
+  await callScript(client, RESIGN, [keys.group], [own, String(term)]);
+}
+
+/** Takes or renews the lease by which a group without a lock on its source elects. */
+export async function holdLease(
+  client: RedisClient,
+  keys: GroupKeys,
+  lease: { readonly own: string; readonly millis: number; readonly take: boolean },
+): Promise<boolean> {
+  const args = [lease.own, lease.millis, lease.take ? '1' : '0'];
+  return Number(await callScript(client, HOLD, [keys.lease], args)) === 1;
+}
+
+export async function letLeaseGo(client: RedisClient, keys: GroupKeys, own: string): Promise<void> {
+  await callScript(client, LET_GO, [keys.lease], [own]);
+}
