@@ -13,6 +13,8 @@ export function printOptions(config: CacheflowConfig, election: string): OptionP
     onPositionLost: digestOf(config.onPositionLost),
     'retry.mq': digestOf(config.retry.mq && { ...config.retry.mq, urls: undefined, tls: undefined }),
     barrier: digestOf(config.barrier !== undefined),
+    // Whoever leads decides what is in the stream that all of them read.
+    'events.delivery': digestOf(config.events.delivery),
   };
   for (const { index: _index, ...rule } of config.rules.all)
     print[`tables ${rule.db}.${rule.table}`] = digestOf(rule);
