@@ -1,0 +1,38 @@
+import type { CacheflowExtras, CacheflowOptions, CacheflowStatus } from '../../lib';
+
+export type AppOptions = CacheflowOptions & CacheflowExtras;
+
+export interface Calls {
+  readonly count: number;
+  /** In milliseconds since 1970. */
+  readonly lastAt: number;
+}
+
+/** What a process that is measured can be asked. */
+export interface Questions {
+  /** With `handlerMillis`, a handler listens to the table, and takes so long for a call. */
+  boot(options: AppOptions, handlerMillis?: number): Promise<void>;
+  caughtUp(): Promise<void>;
+  status(): Promise<CacheflowStatus>;
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+  /** Of its handler. */
+  calls(): Promise<Calls>;
+  /** Processor time that it has taken so far. */
+  cpuMillis(): Promise<number>;
+  /** How long `caughtUp()` takes, asked for again and again. */
+  sampleCaughtUp(seconds: number, everyMillis: number): Promise<number[]>;
+  close(): Promise<void>;
+}
+
+export interface Question {
+  readonly id: number;
+  readonly ask: keyof Questions;
+  readonly args: readonly unknown[];
+}
+
+export interface Answer {
+  readonly id: number;
+  readonly value?: unknown;
+  readonly problem?: string;
+}
