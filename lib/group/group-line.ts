@@ -20,9 +20,10 @@ interface Message {
 }
 
 export interface LineContext {
+  /** Of the group. */
+  readonly name: string;
   readonly own: string;
   readonly redis: RedisConnection;
-  groupId(): string | undefined;
   /** Does an errand. Rejects with what keeps it from being done. */
   serve(errand: Errand, signal: AbortSignal): Promise<void>;
 }
@@ -112,8 +113,9 @@ export class GroupLine {
     await redis.client.publish(this.channelOf(to), json).catch(() => undefined);
   }
 
+  /** Known from the start: who asks may not have heard of its group yet. Members have names that nobody else has. */
   private channelOf(member: string): string {
-    return `cacheflow:${this.context.groupId() ?? ''}:${member}`;
+    return `cacheflow:${this.context.name}:${member}`;
   }
 
   private async subscribe(): Promise<void> {

@@ -98,9 +98,9 @@ export class ProcessGroup implements Group {
     });
     this.leadership = this.lead;
     this.line = new GroupLine({
+      name,
       own: member.id,
       redis,
-      groupId: () => this.registry.snapshot?.groupId,
       serve: async (errand, signal) => {
         if (errand === 'look') await this.registry.beat();
         else await this.ownCaughtUp(signal);
