@@ -33,7 +33,7 @@ export function readOptions(args: readonly string[]): Options | undefined {
     options: {
       group: { type: 'boolean' },
       mariadb: { type: 'boolean', default: false },
-      rows: { type: 'string', default: '100000' },
+      rows: { type: 'string', default: '200000' },
       rounds: { type: 'string', default: '5' },
       seconds: { type: 'string', default: '20' },
       takeovers: { type: 'string', default: '20' },
