@@ -4,18 +4,22 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { INestApplicationContext } from '@nestjs/common';
 import { Injectable } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import { Cluster } from 'ioredis';
 import { CacheflowModule, CacheflowService, OnBinlog, getCacheflowToken } from '../../lib';
 import type { Answer, Calls, Question, Questions } from './question';
 
 const CATCH_UP_MILLIS = 600_000;
 
 let app: INestApplicationContext | undefined;
+let cluster: Cluster | undefined;
 let cacheflow: CacheflowService;
 const calls = { count: 0, lastAt: 0 };
 
 const answers: Questions = {
-  async boot(options, handlerMillis) {
-    const name = options.name ?? 'default';
+  async boot(given, { handlerMillis, clusterPorts } = {}) {
+    const { name = 'default' } = given;
+    cluster = clusterPorts && new Cluster(clusterPorts.map((port) => ({ host: '127.0.0.1', port })));
+    const options = cluster ? { ...given, redis: cluster } : given;
     class BenchModule {}
     const providers = handlerMillis === undefined ? [] : [listenerOf(name, handlerMillis)];
     app = await NestFactory.createApplicationContext(
@@ -48,6 +52,7 @@ const answers: Questions = {
   },
   async close() {
     await app?.close();
+    cluster?.disconnect();
   },
 };
 

@@ -30,11 +30,13 @@ export async function measureHandlers(
       } as Partial<AppOptions>);
     const rates: number[] = [];
     for (const processes of PROCESSES) {
-      const group = await stage.startAll(processes, optionsOf(CONCURRENCY), HANDLER_MILLIS);
+      const group = await stage.startAll(processes, optionsOf(CONCURRENCY), {
+        handlerMillis: HANDLER_MILLIS,
+      });
       rates.push(await measureCalls(stage, group, Math.min(calls, items)));
     }
     const [ofOne = NaN, ofTwo = NaN, ofThree = NaN] = rates;
-    const group = await stage.startAll(PROCESSES.length, optionsOf(), 0);
+    const group = await stage.startAll(PROCESSES.length, optionsOf(), { handlerMillis: 0 });
     const throughBroker = await measureCalls(stage, group, Math.min(calls, items));
     return [
       atLeast(`handlers of ${HANDLER_MILLIS} ms, 3 processes, times 1 process`, {

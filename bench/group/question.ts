@@ -8,10 +8,17 @@ export interface Calls {
   readonly lastAt: number;
 }
 
+/** What options cannot tell in JSON. */
+export interface More {
+  /** A handler listens to the table, and takes so long for a call. */
+  readonly handlerMillis?: number | undefined;
+  /** Nodes of a Redis Cluster, in place of the Redis of the options. */
+  readonly clusterPorts?: readonly number[] | undefined;
+}
+
 /** What a process that is measured can be asked. */
 export interface Questions {
-  /** With `handlerMillis`, a handler listens to the table, and takes so long for a call. */
-  boot(options: AppOptions, handlerMillis?: number): Promise<void>;
+  boot(options: AppOptions, more?: More): Promise<void>;
   caughtUp(): Promise<void>;
   status(): Promise<CacheflowStatus>;
   pause(): Promise<void>;

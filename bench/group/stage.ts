@@ -4,7 +4,7 @@ import { createPool } from 'mysql2/promise';
 import type { RedisServer, SqlServer } from '../../test/support/servers';
 import { waitFor } from '../../test/support/wait-for';
 import { MeasuredProcess } from './measured-process';
-import type { AppOptions } from './question';
+import type { AppOptions, More } from './question';
 
 const CONNECTIONS = 16;
 const KEYSPACE_EVENTS = '__keyevent@0__:del';
@@ -61,14 +61,14 @@ export class Stage {
   }
 
   /** Resolves when it has booted. */
-  async start(options: AppOptions, handlerMillis?: number): Promise<MeasuredProcess> {
+  async start(options: AppOptions, more?: More): Promise<MeasuredProcess> {
     const started = await this.load();
-    await started.ask('boot', options, handlerMillis);
+    await started.ask('boot', options, more);
     return started;
   }
 
-  async startAll(count: number, options: AppOptions, handlerMillis?: number): Promise<MeasuredProcess[]> {
-    return Promise.all(Array.from({ length: count }, () => this.start(options, handlerMillis)));
+  async startAll(count: number, options: AppOptions, more?: More): Promise<MeasuredProcess[]> {
+    return Promise.all(Array.from({ length: count }, () => this.start(options, more)));
   }
 
   /** Resolves once one of them leads, and all others stand by and know all. */
