@@ -9,6 +9,8 @@ export interface CacheHistory {
   beginEpoch(identity: string, ended: number, signal: AbortSignal): Promise<Epoch>;
   /** Takes the cache as it is now for what was written to it. */
   accept(signal: AbortSignal): Promise<void>;
+  /** What holds what was written to the cache; undefined where a loss takes the checkpoint with it. */
+  readonly masters: readonly string[] | undefined;
   /** Whether commands were done later than in their turn, so that reading the stream again does not repeat them. */
   hasRetried(): boolean;
   /** Notices when the cache lost what was written to it. */

@@ -140,8 +140,9 @@ export class ResumePoint {
     // A Redis that was emptied or has gone back must not make epochs begin anew.
     const ended = this.lost === undefined ? epochBefore - 1 : epochBefore;
     const epoch = await cache.beginEpoch(server.identity, ended, this.ended);
-    const flush = this.reasonToFlush(useStored, stored, epoch.isFirst, bootPosition !== undefined);
     await (useStored ? cache.accept(this.ended) : cache.checkRewind(this.ended));
+    const { masters } = cache;
+    const flush = this.reasonToFlush(useStored, stored, epoch.isFirst, bootPosition !== undefined);
 
     const goesOn = this.lost === undefined ? known : undefined;
     const start = await findStart(
@@ -160,7 +161,12 @@ export class ResumePoint {
     };
     position.start(
       flush === undefined ? place : undefined,
-      { serverUuid: server.identity, epoch: epoch.number, ...(term > 0 ? { term } : {}) },
+      {
+        serverUuid: server.identity,
+        epoch: epoch.number,
+        ...(term > 0 ? { term } : {}),
+        ...(masters ? { redisMasters: masters } : {}),
+      },
       start.position.gtidSet === undefined
         ? undefined
         : await createGtidTracker(server.flavor, start.position.gtidSet),
@@ -187,6 +193,13 @@ export class ResumePoint {
     const hasGoneBack = this.rewinds > 1;
     if (stored) {
       const { cache, checkpointGoesBack } = this.context;
+      const before = stored.redisMasters;
+      if (!hasGoneBack && before && cache.masters?.some((master) => !before.includes(master))) {
+        return new RedisRewoundError(
+          'While the app was not running, a master of the Redis Cluster was replaced or restarted, and may have lost writes ' +
+            'that it had confirmed: all keys of the watched tables are removed',
+        );
+      }
       if (!hasGoneBack || (checkpointGoesBack && !cache.hasRetried())) return undefined;
       return new RedisRewoundError(
         'Reading the stream again does not bring back all that Redis has lost (the checkpoint did not go back with it, or ' +

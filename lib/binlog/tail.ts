@@ -13,7 +13,7 @@ import { ControlConnection } from '../mysql/control-connection';
 import { BinlogResetError } from '../mysql/source-faults';
 import { loadTableDefinition, shapeOf } from '../mysql/table-definition';
 import { preflight } from '../preflight/preflight';
-import { sleep, untilAborted, withDeadline } from '../support/abort';
+import { sleep, untilAborted, withDeadline, withSignals } from '../support/abort';
 import { Backoff } from '../support/backoff';
 import { Gate } from '../support/gate';
 import { BinlogSource } from './binlog.source';
@@ -232,7 +232,6 @@ export class Tail {
     while (!this.ended.aborted) {
       try {
         const lead = await this.takeLead();
-        await untilAborted(this.userGate.pass(), lead.ended);
         await this.stream(backoff, lead);
       } catch (error) {
         if (this.ended.aborted) return;
@@ -263,7 +262,7 @@ export class Tail {
         this.currentReason = undefined;
       },
       onWaiting: (reason) => {
-        this.currentReason = reason;
+        this.currentReason ??= reason;
       },
     });
     this.currentState = 'connecting';
@@ -294,6 +293,7 @@ export class Tail {
     broken.catch(() => undefined);
     const term = await lead.begin(server.identity, this.ended);
     if (term.isNew) this.resumePoint.beginTerm();
+    await withSignals([this.ended, lead.ended], (either) => untilAborted(this.userGate.pass(), either));
     const { bootPosition } = this;
     const start = await this.resumePoint.find(control, server, { bootPosition, term: term.number });
     const source = await this.createSource(control, server, start, () => backoff.reset());

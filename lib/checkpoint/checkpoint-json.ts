@@ -11,10 +11,8 @@ export function checkpointFromJson(text: string | null): Checkpoint | null {
   } catch {
     value = undefined;
   }
-  const { file, offset, gtidSet, fileCreatedAt, serverUuid, epoch, prepared, term } = (value ?? {}) as Record<
-    string,
-    unknown
-  >;
+  const { file, offset, gtidSet, fileCreatedAt, serverUuid, epoch, prepared, term, redisMasters } = (value ??
+    {}) as Record<string, unknown>;
   if (typeof file !== 'string' || typeof offset !== 'number') {
     throw new Error('The stored checkpoint is damaged: delete it to start anew, see `startAt`');
   }
@@ -27,6 +25,7 @@ export function checkpointFromJson(text: string | null): Checkpoint | null {
     ...(typeof epoch === 'number' ? { epoch } : {}),
     ...(typeof term === 'number' ? { term } : {}),
     ...(Array.isArray(prepared) ? { prepared: prepared.flatMap(preparedFromJson) } : {}),
+    ...(Array.isArray(redisMasters) ? { redisMasters: redisMasters.map(String) } : {}),
   };
 }
 

@@ -1,10 +1,7 @@
 import type { CacheHistory } from '../binlog/cache-history';
-import { RedisUnavailableError } from '../errors/redis.errors';
 import type { RedisConnection } from '../redis/redis-connection';
 import type { RedisHold } from '../redis/redis-hold';
 import type { RewindGuard } from '../redis/rewind-guard';
-import { isRefusal } from '../redis/redis-writer';
-import { replyCode } from '../redis/reply-code';
 import type { Epoch } from '../redis/scripts/epoch';
 import { claimEpoch } from '../redis/scripts/epoch';
 import type { RetryService } from '../retry/retry.service';
@@ -24,14 +21,18 @@ export class RedisCacheHistory implements CacheHistory {
   constructor(private readonly context: CacheHistoryContext) {}
 
   async beginEpoch(identity: string, ended: number, signal: AbortSignal): Promise<Epoch> {
-    const { name, redis, strategy } = this.context;
-    const epoch = await this.ask(signal, () => claimEpoch(redis.client, name, identity, ended));
+    const { name, redis, hold, strategy } = this.context;
+    const epoch = await hold.ask(signal, () => claimEpoch(redis.client, name, identity, ended));
     strategy.useEpoch(epoch.number);
     return epoch;
   }
 
   async accept(signal: AbortSignal): Promise<void> {
-    await this.ask(signal, () => this.context.guard.begin());
+    await this.context.hold.ask(signal, () => this.context.guard.begin());
+  }
+
+  get masters(): readonly string[] | undefined {
+    return this.context.guard.masters;
   }
 
   hasRetried(): boolean {
@@ -39,20 +40,6 @@ export class RedisCacheHistory implements CacheHistory {
   }
 
   async checkRewind(signal: AbortSignal): Promise<void> {
-    await this.ask(signal, () => this.context.guard.check());
-  }
-
-  /** A refusal is said to be one of Redis: the tail takes an error without a name for one of the source. */
-  private async ask<T>(signal: AbortSignal, question: () => Promise<T>): Promise<T> {
-    try {
-      return await this.context.hold.run(signal, question);
-    } catch (cause) {
-      if (!isRefusal(cause)) throw cause;
-      throw new RedisUnavailableError(
-        `Redis refuses what the tail needs before it can begin (${replyCode(cause.message)}); trying again. Allow the user the ` +
-          'commands and keys that the documentation lists',
-        { cause },
-      );
-    }
+    await this.context.hold.ask(signal, () => this.context.guard.check());
   }
 }

@@ -29,7 +29,7 @@ export interface LeadershipContext {
   mayLead(signal: AbortSignal): Promise<void>;
   onDeposed(): void;
   /** A term has begun, with the group held or not. */
-  onBegun(paused: boolean): void;
+  onBegun(paused: boolean, askedAt: number): void;
 }
 
 /** A term that this process leads in. */
@@ -62,7 +62,7 @@ export class GroupLeadership implements Leadership {
     const { election, hold, beat, mayLead } = this.context;
     observer.onWaiting('Waiting for Redis, which knows the group: it has not answered');
     // The lock's name depends on the group's id, which is in its Redis.
-    const snapshot = await hold.run(signal, beat);
+    const snapshot = await hold.ask(signal, beat);
     await mayLead(signal);
     const lock = await election.campaign(snapshot.groupId, signal, () => observer.onStandby());
     if (signal.aborted) {
@@ -116,8 +116,10 @@ class GroupLead implements Lead {
     if (latest?.server === identity) return { number: latest.number, isNew: false };
     const { redis, hold, name, member, print, onBegun, beat, errors } = this.context;
     const by = { own: member.id, server: identity, digest: digestOf(print), print: JSON.stringify(print) };
-    const claim = await hold.run(signal, async () => {
+    let askedAt = 0;
+    const claim = await hold.ask(signal, async () => {
       const { groupId } = await beat();
+      askedAt = performance.now();
       return claimTerm(redis.client, groupKeys(redis.client, name), { ...by, groupId });
     });
     lock.ended.throwIfAborted();
@@ -131,7 +133,7 @@ class GroupLead implements Lead {
       throw error;
     }
     this.latest = { number: claim.term, server: identity, since: Date.now() };
-    onBegun(claim.paused);
+    onBegun(claim.paused, askedAt);
     errors.info(`This process leads the group "${name}" now (term ${claim.term})`);
     void beat().catch(() => undefined);
     return { number: claim.term, isNew: true };

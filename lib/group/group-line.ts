@@ -20,10 +20,10 @@ interface Message {
 }
 
 export interface LineContext {
-  /** Of the group. */
-  readonly name: string;
   readonly own: string;
   readonly redis: RedisConnection;
+  /** Part of each channel, because channels are the same in all databases of a Redis. */
+  groupId(): Promise<string>;
   /** Does an errand. Rejects with what keeps it from being done. */
   serve(errand: Errand, signal: AbortSignal): Promise<void>;
 }
@@ -110,24 +110,25 @@ export class GroupLine {
     // A client that is away would keep it, and a late question is of no use to anybody.
     if (redis.client.status !== 'ready') return;
     const json = JSON.stringify({ ...message, from: own });
-    await redis.client.publish(this.channelOf(to), json).catch(() => undefined);
+    const channel = await this.channelOf(to);
+    await redis.client.publish(channel, json).catch(() => undefined);
   }
 
-  /** Known from the start: who asks may not have heard of its group yet. Members have names that nobody else has. */
-  private channelOf(member: string): string {
-    return `cacheflow:${this.context.name}:${member}`;
+  private async channelOf(member: string): Promise<string> {
+    return `cacheflow:${await this.context.groupId()}:${member}`;
   }
 
   private async subscribe(): Promise<void> {
     const { own, redis } = this.context;
+    const channel = await this.channelOf(own);
+    this.ending.signal.throwIfAborted();
     const subscriber = redis.another();
     this.subscriber = subscriber;
     // It connects again by itself; who has no answer asks again.
     subscriber.on('error', () => undefined);
     subscriber.on('message', (_channel: string, text: string) => this.receive(text));
-    if (this.ending.signal.aborted) subscriber.disconnect();
     try {
-      await subscriber.subscribe(this.channelOf(own));
+      await subscriber.subscribe(channel);
     } catch (error) {
       subscriber.disconnect();
       throw error;

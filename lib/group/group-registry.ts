@@ -126,9 +126,12 @@ export class GroupRegistry {
   }
 
   /** Says once for each leader in which options this process differs from it. */
-  private async compare({ digest, leader, members }: GroupSnapshot): Promise<void> {
+  private async compare({ digest, leader, members, nowMillis }: GroupSnapshot): Promise<void> {
     const { print, name, redis, errors, member } = this.context;
     if (digest === undefined || leader === member.id || digest === digestOf(print)) return;
+    const other = members.find(({ id }) => id === leader);
+    // One that has just died may have been restarted with other options.
+    if (!other || nowMillis - other.atMillis > 2 * BEAT_MILLIS) return;
     const pair = `${leader} ${digest}`;
     if (this.comparedWith === pair) return;
     this.comparedWith = pair;
@@ -136,11 +139,9 @@ export class GroupRegistry {
       const theirs = JSON.parse(
         (await leaderPrint(redis.client, groupKeys(redis.client, name))) ?? '{}',
       ) as OptionPrint;
-      const other = members.find(({ id }) => id === leader);
-      const where = other ? `pid ${other.pid} on ${other.host}` : 'another process';
       errors.report(
         new GroupMismatchError(
-          `This process (pid ${member.pid} on ${member.host}) and the leader of the group (${where}) have different ` +
+          `This process (pid ${member.pid} on ${member.host}) and the leader of the group (pid ${other.pid} on ${other.host}) have different ` +
             `options: ${differences(print, theirs).join(', ')}. The leader's count for all. Give all processes of ` +
             'the group the same options, or the group of this one another `name`',
         ),

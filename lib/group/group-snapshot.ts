@@ -13,8 +13,10 @@ export interface MemberReport extends GroupMember {
 
 /** A group as Redis knew it at one moment. */
 export interface GroupSnapshot {
-  /** When it was taken, by `performance.now()`. */
+  /** When it was asked for, by `performance.now()`. */
   readonly takenAt: number;
+  /** When it was taken, by Redis' clock. */
+  readonly nowMillis: number;
   readonly groupId: string;
   readonly term: number;
   readonly leader: string | undefined;
@@ -31,6 +33,7 @@ export function toSnapshot({ nowMillis, fields, members }: GroupRecord, takenAt:
   const age = Math.max(0, nowMillis - Number(stateAt ?? nowMillis));
   return {
     takenAt,
+    nowMillis,
     groupId: id,
     term: Number(term ?? 0),
     leader,

@@ -5,17 +5,26 @@ import { sleep } from '../support/abort';
 /** So often in its life a lock is confirmed: a lost answer costs nothing yet. */
 const CONFIRMATIONS = 3;
 
+/** A timer that fires later than this tells that the process had no time to listen. */
+const LATE_MILLIS = 500;
+
 /** How long a lock is ours: until it could not be confirmed for as long as the server keeps it for us. */
 export class LockLife {
   private readonly ending = new AbortController();
   private confirmedAt: number;
   private timer: NodeJS.Timeout | undefined;
   private renewing: Promise<void> | undefined;
+  /** When the question was sent that has no answer yet. */
+  private unansweredSince: number | undefined;
 
-  /** @param confirmedAt when the question was sent whose answer was that the lock is ours */
+  /**
+   * @param confirmedAt when the question was sent whose answer was that the lock is ours
+   * @param silent what it is when the server does not answer
+   */
   constructor(
     private readonly lifeMillis: number,
     confirmedAt: number,
+    private readonly silent: () => Error,
   ) {
     this.confirmedAt = confirmedAt;
     this.arm();
@@ -51,7 +60,9 @@ export class LockLife {
       for (;;) {
         await sleep(this.lifeMillis / CONFIRMATIONS, ended);
         const askedAt = performance.now();
+        this.unansweredSince = askedAt;
         await confirm();
+        this.unansweredSince = undefined;
         ended.throwIfAborted();
         this.confirmedAt = askedAt;
         this.arm();
@@ -68,11 +79,11 @@ export class LockLife {
   }
 
   private expire(): void {
-    this.end(
-      new LeadershipLostError(
-        `The lock could not be confirmed for ${this.lifeMillis} ms (a busy event loop, a frozen process or a server that ` +
-          'does not answer): this process no longer leads the group',
-      ),
-    );
+    const { unansweredSince, lifeMillis } = this;
+    // A process that was held up itself comes here late.
+    const lateMillis = performance.now() - this.confirmedAt - lifeMillis;
+    const hasWaited = unansweredSince !== undefined && lateMillis < LATE_MILLIS;
+    const frozen = `This process was held up for so long (${lifeMillis} ms, by a busy event loop or a freeze) that another one may lead the group by now`;
+    this.end(hasWaited ? this.silent() : new LeadershipLostError(frozen));
   }
 }

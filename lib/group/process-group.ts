@@ -52,6 +52,9 @@ export class ProcessGroup implements Group {
   private turn = new AbortController();
   private leaving: Promise<void> | undefined;
   private paused = false;
+  /** Calls of `setPaused` that Redis has not taken yet, and when it took the last one. */
+  private telling = 0;
+  private toldAt = 0;
   private definitions = 0;
   /** Since when this process has stood by. */
   private standbySince = Date.now();
@@ -91,16 +94,16 @@ export class ProcessGroup implements Group {
         this.takeTurn();
       },
       mayLead: (signal) => this.assertFenced(signal),
-      onBegun: (paused) => {
-        this.usePaused(paused);
+      onBegun: (paused, askedAt) => {
+        this.heedPaused(paused, askedAt);
         this.takeTurn();
       },
     });
     this.leadership = this.lead;
     this.line = new GroupLine({
-      name,
       own: member.id,
       redis,
+      groupId: async () => (this.registry.snapshot ?? (await this.registry.beat())).groupId,
       serve: async (errand, signal) => {
         if (errand === 'look') await this.registry.beat();
         else await this.ownCaughtUp(signal);
@@ -157,7 +160,13 @@ export class ProcessGroup implements Group {
   async setPaused(paused: boolean): Promise<void> {
     const { name, redis } = this.context;
     this.usePaused(paused);
-    await holdGroup(redis.client, groupKeys(redis.client, name), paused);
+    this.telling++;
+    try {
+      await holdGroup(redis.client, groupKeys(redis.client, name), paused);
+      this.toldAt = performance.now();
+    } finally {
+      this.telling--;
+    }
     await this.registry.beat();
     // Where it does not answer, it sees it by itself within a second.
     if (!this.isLeading && this.leader !== undefined) await this.tellToLook(this.leader, this.ending.signal);
@@ -188,11 +197,12 @@ export class ProcessGroup implements Group {
   /** Tables look another way: resolves once no living member makes keys of the old form any more. */
   async announceRedefinition(signal: AbortSignal): Promise<void> {
     const { name, redis, hold } = this.context;
-    // Who joins later asks for the new form.
-    if ((this.registry.snapshot?.members.length ?? 0) < 2) return;
-    this.definitions = await hold.run(signal, () => redefine(redis.client, groupKeys(redis.client, name)));
+    // Who joins after this look asks for the new form.
+    const { members: known } = await hold.ask(signal, () => this.registry.beat());
+    if (known.length < 2) return;
+    this.definitions = await hold.ask(signal, () => redefine(redis.client, groupKeys(redis.client, name)));
     for (;;) {
-      const { members } = await hold.run(signal, () => this.registry.beat());
+      const { members } = await hold.ask(signal, () => this.registry.beat());
       const behind = members.filter(
         ({ id, definitions }) => id !== this.member.id && definitions < this.definitions,
       );
@@ -241,7 +251,7 @@ export class ProcessGroup implements Group {
   }
 
   private heed(snapshot: GroupSnapshot): void {
-    this.usePaused(snapshot.paused);
+    this.heedPaused(snapshot.paused, snapshot.takenAt);
     // Alone, nobody asks. It is tried again at the next look.
     if (snapshot.members.length > 1) void this.line.open().catch(() => undefined);
     if (snapshot.definitions <= this.definitions || this.isLeading) return;
@@ -259,6 +269,11 @@ export class ProcessGroup implements Group {
     const before = this.turn;
     this.turn = new AbortController();
     before.abort(new Error('The group has another leader'));
+  }
+
+  /** What was asked of Redis before it was told otherwise says nothing any more. */
+  private heedPaused(paused: boolean, askedAt: number): void {
+    if (this.telling === 0 && askedAt >= this.toldAt) this.usePaused(paused);
   }
 
   private usePaused(paused: boolean): void {
@@ -284,11 +299,11 @@ export class ProcessGroup implements Group {
     const { isFenced, name, hold } = this.context;
     if (isFenced) return;
     const { id: own } = this.member;
-    await hold.run(signal, () => this.registry.beat());
+    await hold.ask(signal, () => this.registry.beat());
     // Of two that start at the same time, one was there first.
     const before = new Map(this.registry.first?.members.map(({ id, atMillis }) => [id, atMillis]));
     for (;;) {
-      const { members } = await hold.run(signal, () => this.registry.beat());
+      const { members } = await hold.ask(signal, () => this.registry.beat());
       const left = members.filter(({ id }) => id !== own && before.has(id));
       if (left.length === 0) return;
       const alive = left.find(({ id, atMillis }) => atMillis > (before.get(id) ?? atMillis));

@@ -1,4 +1,5 @@
 import { LeadershipLostError } from '../errors/group.errors';
+import { RedisUnavailableError } from '../errors/redis.errors';
 import type { RedisConnection } from '../redis/redis-connection';
 import { groupKeys, holdLease, letLeaseGo } from '../redis/scripts/group';
 import { sleep, untilAborted } from '../support/abort';
@@ -21,10 +22,12 @@ export class RedisElection implements Election {
 
   async campaign(_groupId: string, signal: AbortSignal, onStandby: () => void): Promise<Lock> {
     const millis = this.context.takeoverSeconds * 1_000;
+    const silent = (): Error =>
+      new RedisUnavailableError(`Redis has not confirmed the lease of the group for ${millis} ms`);
     for (;;) {
       const askedAt = performance.now();
       if (await untilAborted(this.hold(true), signal)) {
-        const life = new LockLife(millis, askedAt);
+        const life = new LockLife(millis, askedAt, silent);
         life.renew(async () => {
           if (await this.hold(false)) return;
           throw new LeadershipLostError('The lease in Redis is no longer held by this process');

@@ -1,6 +1,8 @@
 import { LeadershipLostError } from '../errors/group.errors';
+import { SourceUnavailableError } from '../errors/source.errors';
 import { ControlConnection } from '../mysql/control-connection';
 import type { MysqlSourceOptions } from '../options/cacheflow.options';
+import { untilAborted, withDeadline } from '../support/abort';
 import type { Election, Lock } from './lock';
 import { LockLife } from './lock-life';
 import { lockName } from './lock-name';
@@ -41,9 +43,18 @@ export class SourceElection implements Election {
         askedAt = performance.now();
       }
       signal.throwIfAborted();
+      const silent = (): Error =>
+        new SourceUnavailableError(
+          `The source has not confirmed the lock of the group for ${takeoverSeconds} s`,
+        );
       // The server's time runs from its answer on, which may have come a long time after the question.
       askedAt = Math.max(askedAt, await confirmedNow(connection, lock));
-      return new SourceLock(connection, lock, identity, new LockLife(takeoverSeconds * 1_000, askedAt));
+      return new SourceLock(
+        connection,
+        lock,
+        identity,
+        new LockLife(takeoverSeconds * 1_000, askedAt, silent),
+      );
     } catch (error) {
       connection.close();
       signal.throwIfAborted();
@@ -53,6 +64,9 @@ export class SourceElection implements Election {
     }
   }
 }
+
+/** How long a server may take to free a lock; one that is frozen takes longer. */
+const RELEASE_MILLIS = 500;
 
 class SourceLock implements Lock {
   constructor(
@@ -80,8 +94,13 @@ class SourceLock implements Lock {
   }
 
   async release(reason: Error): Promise<void> {
-    if (!this.ended.aborted)
-      await this.connection.query('DO RELEASE_LOCK(?)', [this.name]).catch(() => undefined);
+    // The end of the connection frees it as well, a moment later.
+    if (!this.isOver) {
+      const released = this.connection.query('DO RELEASE_LOCK(?)', [this.name]);
+      await withDeadline(RELEASE_MILLIS, this.ended, (late) => untilAborted(released, late)).catch(
+        () => undefined,
+      );
+    }
     this.life.end(reason);
     await this.life.settled();
   }

@@ -13,6 +13,11 @@ export interface Checkpoint extends BinlogPosition {
    * with `election: 'none'`.
    */
   readonly term?: number;
+  /**
+   * The masters of the Redis Cluster whose data are right up to here, by their runs. If others own the slots at the next
+   * start, writes may be lost, and the library removes all keys. Absent without a cluster.
+   */
+  readonly redisMasters?: readonly string[];
 }
 
 /** Keeps the checkpoint. Implement it to keep the checkpoint in a place of your choice. */

@@ -10,6 +10,8 @@ export interface PositionOrigin {
   readonly epoch: number;
   /** Of the leader that reads it; absent without a group. */
   readonly term?: number;
+  /** See `Checkpoint`. */
+  readonly redisMasters?: readonly string[];
 }
 
 interface Waiter {

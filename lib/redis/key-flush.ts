@@ -4,6 +4,7 @@ import { isOwnKey } from './own-keys';
 import type { RedisClient } from './redis-client';
 import { forgetKeys } from './scripts/forget-keys';
 import { mastersOf } from './masters';
+import { readSlotLayout } from './slot-layout';
 import { canHaveRecord, keyOfRecord } from './scripts/record';
 import { replyError, writeKeys } from './redis-writer';
 
@@ -19,7 +20,7 @@ export interface FlushPattern {
 
 /**
  * Removes every key that matches one of the patterns, by SCAN and UNLINK in chunks, on every master. Keys that are
- * made while it runs may stay. Rejects when Redis is out of reach or refuses; what was removed until then was told.
+ * made while it runs may stay; those that move with their slot to another master do not. Rejects when Redis is out of reach or refuses; what was removed until then was told.
  */
 export async function flushPatterns(
   client: RedisClient,
@@ -27,8 +28,14 @@ export async function flushPatterns(
   onRemoved: (keys: number) => void,
 ): Promise<void> {
   const prefix = client.options.keyPrefix ?? '';
-  for (const node of await mastersOf(client)) {
-    await unbroken(node, () => flushNode(node));
+  const before = await readSlotLayout(client);
+  await flushAll();
+  const { owners, isMoving } = await readSlotLayout(client);
+  // A slot may have moved from a master that was scanned later to one that was scanned before. It moves once.
+  if (before.isMoving || isMoving || owners !== before.owners) await flushAll();
+
+  async function flushAll(): Promise<void> {
+    for (const node of await mastersOf(client)) await unbroken(node, () => flushNode(node));
   }
 
   async function flushNode(node: Redis): Promise<void> {

@@ -1,10 +1,11 @@
 import type { Redis } from 'ioredis';
 import type { RedisClient } from './redis-client';
 import { isCluster } from './redis-client';
+import { isReplica } from './server-history';
 
 /**
- * The servers that hold the keys. Rejects while not all masters of a cluster are connected, because what concerns all
- * keys would leave out those of the others.
+ * The servers that hold the keys. Rejects while not all masters of a cluster are connected, or one of them has become a
+ * replica, because what concerns all keys would leave out those of the others.
  */
 export async function mastersOf(client: RedisClient): Promise<Redis[]> {
   if (!isCluster(client)) return [client];
@@ -12,8 +13,9 @@ export async function mastersOf(client: RedisClient): Promise<Redis[]> {
   const info = String(await client.cluster('INFO'));
   const masters = client.nodes('master');
   const size = Number(/^cluster_size:(\d+)/m.exec(info)?.[1]);
-  if (masters.length >= size) return masters;
-  // ioredis connects to a master that came back only once a command for one of its keys went astray.
+  const replicas = (await Promise.all(masters.map(isReplica))).filter(Boolean).length;
+  if (masters.length >= size && replicas === 0) return masters;
+  // ioredis learns of another master only once a command for one of its keys went astray.
   client.refreshSlotsCache();
-  throw new Error(`Only ${masters.length} of ${size} masters are connected`);
+  throw new Error(`Only ${masters.length - replicas} of ${size} masters are connected`);
 }

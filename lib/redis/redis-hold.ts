@@ -7,6 +7,7 @@ import { Backoff } from '../support/backoff';
 import { isCluster } from './redis-client';
 import { RedisConnection } from './redis-connection';
 import { isRefusal, isReply } from './redis-writer';
+import { replyCode } from './reply-code';
 
 /** A hold is reported at once, and then no more often than this. */
 const REPORT_INTERVAL_MILLIS = 10_000;
@@ -50,6 +51,25 @@ export class RedisHold {
     }
   }
 
+  /**
+   * As `run`, for what the tail has to know before it can begin. A refusal is said to be one of Redis: the tail takes an
+   * error without a name for one of the source.
+   *
+   * @throws RedisUnavailableError where Redis refuses it
+   */
+  async ask<T>(signal: AbortSignal, question: () => Promise<T>): Promise<T> {
+    try {
+      return await this.run(signal, question);
+    } catch (cause) {
+      if (!isRefusal(cause)) throw cause;
+      throw new RedisUnavailableError(
+        `Redis refuses what the tail needs before it can begin (${replyCode(cause.message)}); trying again. Allow the user the ` +
+          'commands and keys that the documentation lists',
+        { cause },
+      );
+    }
+  }
+
   private async untilAnswered<T>(signal: AbortSignal, attempt: () => Promise<T>): Promise<T> {
     let hangUps = 0;
     const backoff = new Backoff({ minMillis: 50, maxMillis: 2_000 });
@@ -61,7 +81,10 @@ export class RedisHold {
     };
     for (let again = false; ; again = true) {
       signal.throwIfAborted();
-      const slow = setTimeout(() => report(`Redis has not answered for ${SLOW_MILLIS} ms`), SLOW_MILLIS);
+      const slow = setInterval(() => {
+        report(`Redis has not answered for ${SLOW_MILLIS} ms`);
+        this.lookForMasters();
+      }, SLOW_MILLIS);
       try {
         // A client that times out by itself keeps what it could not send: one small question, not the batch again.
         if (again) {
@@ -77,9 +100,16 @@ export class RedisHold {
         if (hangUps >= HANG_UPS) throw new RedisHangsUpError(messageOf(cause), { cause });
         report(`Redis does not take commands (${messageOf(cause)})`, cause);
       } finally {
-        clearTimeout(slow);
+        clearInterval(slow);
       }
       await backoff.wait(signal);
     }
+  }
+
+  /** A master of a cluster that hangs was replaced perhaps, which ioredis learns of others only. */
+  private lookForMasters(): void {
+    const { client } = this.redis;
+    // What was sent to a node that is none any more fails then, and is tried again.
+    if (isCluster(client)) client.refreshSlotsCache();
   }
 }

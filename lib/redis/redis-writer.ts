@@ -1,5 +1,6 @@
 import type { RedisClient } from './redis-client';
 import { isCluster } from './redis-client';
+import { isSlotMoving, removeKeyByKey, removeVersionedKeyByKey } from './key-by-key';
 import { withRecords } from './scripts/record';
 import type { RoundCounter } from './scripts/round-count';
 import { countCommand } from './scripts/round-count';
@@ -71,10 +72,11 @@ export async function writeKeys(
     ...groupBySlot(client, writes.removals ?? [], (key) => key, KEYS_PER_UNLINK).map((keys) => ({
       keys,
       args: ['unlink', ...withRecords(client, keys)],
+      keyByKey: () => removeKeyByKey(client, keys),
     })),
     ...groupVersioned(writes.versioned ?? []).flatMap((group) =>
       groupBySlot(client, group.writes, ({ key }) => key, KEYS_PER_SCRIPT).map((part) =>
-        scriptCommand(group, part, client.options.keyPrefix ?? '', inFull),
+        scriptCommand(client, group, part, inFull),
       ),
     ),
     ...(writes.counter === undefined ? [] : [{ keys: [], args: countCommand(writes.counter) }]),
@@ -88,20 +90,27 @@ interface Command {
   readonly args: readonly string[];
   /** Whether it is a call of the script. */
   readonly isScript?: boolean;
+  /** Does the same where only single keys are taken, because their slot is moving; resolves with the reply. */
+  readonly keyByKey?: () => Promise<unknown>;
 }
 
 type Reply = Error | { readonly value: unknown };
 
 function scriptCommand(
+  client: RedisClient,
   group: VersionedGroup,
   writes: readonly VersionedWrite[],
-  keyPrefix: string,
   inFull: boolean,
 ): Command {
   const keys = writes.map((write) => write.key);
-  const args = versionedWriteArguments(group, writes, keyPrefix);
+  const args = versionedWriteArguments(group, writes, client.options.keyPrefix ?? '');
   const call = inFull ? ['eval', versionedWriteScript.lua] : ['evalsha', versionedWriteScript.sha];
-  return { keys, args: [...call, String(2 * keys.length), ...args], isScript: true };
+  return {
+    keys,
+    args: [...call, String(2 * keys.length), ...args],
+    isScript: true,
+    keyByKey: () => removeVersionedKeyByKey(client, group, writes),
+  };
 }
 
 function readReplies(commands: readonly Command[], replies: readonly Reply[], counts: boolean): WriteOutcome {
@@ -139,12 +148,20 @@ async function runAll(client: RedisClient, commands: readonly Command[]): Promis
     return results.map(([error, value]) => error ?? { value });
   }
   // A pipeline of ioredis is for keys of one node; single commands go out to all nodes at once as well.
-  const results = await Promise.allSettled(
-    commands.map(({ args: [name = '', ...rest] }) => client.call(name, ...rest)),
-  );
+  const results = await Promise.allSettled(commands.map((command) => sendToCluster(client, command)));
   return results.map((result) =>
     result.status === 'fulfilled' ? { value: result.value } : toError(result.reason),
   );
+}
+
+async function sendToCluster(client: RedisClient, { args, keyByKey }: Command): Promise<unknown> {
+  const [name = '', ...rest] = args;
+  try {
+    return await client.call(name, ...rest);
+  } catch (error) {
+    if (!keyByKey || !isSlotMoving(error)) throw error;
+    return keyByKey();
+  }
 }
 
 function toError(reason: unknown): Error {

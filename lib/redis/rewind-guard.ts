@@ -10,12 +10,13 @@ import { RedisConnection } from './redis-connection';
 import { isRefusal } from './redis-writer';
 import type { RoundCounter } from './scripts/round-count';
 import { COUNTER_SECONDS } from './scripts/round-count';
+import { historyOf, runIdOf } from './server-history';
 
 /**
  * Notices when Redis has gone back in time: a restart from an older snapshot, or a failover to a replica that lacks
  * the last writes. Each round of writes counts up in Redis after everything else; a count that is not above the last
  * one acknowledged tells that writes were lost which Redis had confirmed. In a cluster, which has no single count,
- * the masters' run ids tell.
+ * the histories of the masters tell.
  */
 @Injectable()
 export class RewindGuard {
@@ -30,7 +31,7 @@ export class RewindGuard {
   private readonly rounds = new Set<Round>();
   /** Set while Redis does not count (it is out of memory): the server that has to be the same afterwards. */
   private uncounted: string | undefined;
-  private masters: ReadonlySet<string> = new Set();
+  private known: ReadonlySet<string> = new Set();
   /** Redis has gone back and nobody has seen to it yet: nothing may be saved. */
   private rewound = false;
   private listener: ((error: RedisRewoundError) => void) | undefined;
@@ -49,6 +50,11 @@ export class RewindGuard {
   get counter(): string | undefined {
     const { client } = this.redis;
     return isCluster(client) ? undefined : this.keyOf(client);
+  }
+
+  /** The histories of a cluster's masters that were last taken for the truth; undefined without a cluster. */
+  get masters(): readonly string[] | undefined {
+    return isCluster(this.redis.client) ? [...this.known].sort() : undefined;
   }
 
   /** The last count that Redis acknowledged; -1 before the first one. */
@@ -76,7 +82,7 @@ export class RewindGuard {
     this.acknowledgedRound = this.sent;
     this.rounds.clear();
     if (isCluster(client)) {
-      this.masters = await runIds(client);
+      this.known = await historiesOf(client);
     } else {
       this.instance = randomUUID();
       const key = this.keyOf(client);
@@ -86,7 +92,7 @@ export class RewindGuard {
       } catch (cause) {
         if (!isRefusal(cause)) throw cause;
         this.acknowledged = -1;
-        this.uncounted = await runId(client);
+        this.uncounted = await runIdOf(client);
       }
       if (this.acknowledged > 0) await client.expire(key, COUNTER_SECONDS);
     }
@@ -127,7 +133,7 @@ export class RewindGuard {
     if (this.rewound) throw this.error();
     if (counted === undefined) return;
     if (counted instanceof Error) {
-      this.uncounted ??= await runId(this.redis.client);
+      this.uncounted ??= await runIdOf(this.redis.client);
       return;
     }
     // A count that another round had is given again to one that Redis took once more after it had gone back.
@@ -140,7 +146,7 @@ export class RewindGuard {
     if (this.uncounted === undefined) return;
     const before = this.uncounted;
     this.uncounted = undefined;
-    if (before !== (await runId(this.redis.client))) this.fail();
+    if (before !== (await runIdOf(this.redis.client))) this.fail();
   }
 
   /**
@@ -152,13 +158,13 @@ export class RewindGuard {
     if (this.rewound) throw this.error();
     const { client } = this.redis;
     if (isCluster(client)) {
-      const now = await runIds(client);
-      if ([...now].some((id) => !this.masters.has(id))) this.fail();
-      this.masters = now;
+      const now = await historiesOf(client);
+      if ([...now].some((history) => !this.known.has(history))) this.fail();
+      this.known = now;
       return;
     }
     const { uncounted } = this;
-    if (uncounted !== undefined && uncounted !== (await runId(client)) && uncounted === this.uncounted)
+    if (uncounted !== undefined && uncounted !== (await runIdOf(client)) && uncounted === this.uncounted)
       this.fail();
     const expected = this.acknowledged;
     if (expected < 0) return;
@@ -209,17 +215,7 @@ interface Round {
   readonly counts: Set<number>;
 }
 
-/** The run ids of all masters. */
-async function runIds(client: RedisClient): Promise<Set<string>> {
-  return new Set(await Promise.all((await mastersOf(client)).map(runId)));
-}
-
-/** What tells one run of a server from the next; empty where the user may not ask. */
-async function runId(node: { info(section: string): Promise<string> }): Promise<string> {
-  try {
-    return /^run_id:(\w+)/m.exec(await node.info('server'))?.[1] ?? '';
-  } catch (cause) {
-    if (isRefusal(cause)) return '';
-    throw cause;
-  }
+/** The histories of all masters. */
+async function historiesOf(client: RedisClient): Promise<Set<string>> {
+  return new Set(await Promise.all((await mastersOf(client)).map(historyOf)));
 }

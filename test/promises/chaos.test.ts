@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { FAULTS } from './chaos/faults';
+import { faultNames } from './chaos/faults';
 import { formatResult } from './chaos/report';
 import { runChaos } from './chaos/run';
 import type { WriteName } from './chaos/writes';
@@ -30,7 +30,7 @@ describe.each(['mysql', 'mariadb'] as const)('chaos on %s', (server) => {
       seconds: SECONDS,
       seed: SEED,
       writers: 4,
-      faults: Object.keys(FAULTS),
+      faults: faultNames('single'),
       truncate: true,
       writes: WRITE_NAMES,
       log: (line) => lines.push(line),

@@ -108,6 +108,7 @@ async function accounts(stage: Stage): Promise<{ mysql: object; redis: object }>
     `>${PASSWORD}`,
     '+@all',
     '~cacheflow:*',
+    '~cf:{cacheflow:*',
     '%R~*',
     '~keyed:*',
   );

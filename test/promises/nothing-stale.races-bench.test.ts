@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { App } from './chaos/app';
 import { Load } from './chaos/load';
 import { Random } from './chaos/random';
@@ -113,14 +113,16 @@ describe.each(['mysql', 'mariadb'] as const)('races on %s', (server) => {
       await app.caughtUp(CATCH_UP_MILLIS);
       load.start();
       await sleep(2_000);
-      const checkpoint = await world.redis.command<string>('GET', CHECKPOINT);
+      const redis = world.redis.connect();
+      onTestFinished(() => redis.disconnect());
+      const checkpoint = await redis.get(CHECKPOINT);
       await sleep(4_000);
       await quiet(app);
       const before = await written();
       expect(before.size).toBeGreaterThan(100);
 
       await app.kill();
-      await world.redis.command('SET', CHECKPOINT, checkpoint);
+      await redis.set(CHECKPOINT, checkpoint ?? '');
       await checkDuring(app.start().then(() => catchUp(app, CATCH_UP_MILLIS, () => world.parked())));
       await verifier.checkCache();
       expect(stale()).toEqual([]);

@@ -306,7 +306,8 @@ describeEachSql('a Redis that went back', { schema: SCHEMA }, (stage) => {
   });
 
   it('is no matter for two processes of one name, who count for themselves', async () => {
-    const apps = [await stage.app({ tables: TABLES }), await stage.app({ tables: TABLES })];
+    const options = { tables: TABLES, election: 'none' } as const;
+    const apps = [await stage.app(options), await stage.app(options)];
     for (let n = 0; n < 20; n++) await change(stage, 1 + (n % 2), n);
     for (const app of apps) await app.cacheflow.caughtUp();
     await apps.shift()?.close();

@@ -310,13 +310,15 @@ describeEachSql('two tails of one name', { schema: SCHEMA }, (stage) => {
       await stage.sql.query("REPLACE INTO shop.bulk VALUES (1, CONCAT(UUID(), REPEAT('x', 1100000)))");
     }
   }
+  /** Without an election each of them reads the binlog. */
+  const BOTH = { election: 'none' } as const;
   const BULK: TableOptions = { db: 'shop', table: 'bulk' };
   const keys = [1, 2, 3, 4, 5].map((id) => `shop:items:${id}`);
   const right = [value(1, 5), null, value(3, 9), null, value(5, 0)];
 
   it('never show an older value when one of them comes an hour late', async () => {
     await stage.sql.query('DELETE FROM shop.items');
-    const options = { tables: [{ ...ITEMS, ttlSeconds: 600 }, BULK] };
+    const options = { tables: [{ ...ITEMS, ttlSeconds: 600 }, BULK], ...BOTH };
     const late = await stage.spawn(stage.options(options));
     await late.caughtUp();
     late.child.kill('SIGSTOP');
@@ -336,17 +338,17 @@ describeEachSql('two tails of one name', { schema: SCHEMA }, (stage) => {
 
   it('never show an older value when one of them begins far behind, nor when a batch comes again', async () => {
     await stage.sql.query('DELETE FROM shop.items');
-    const first = await stage.app({ tables: [ITEMS, BULK] });
+    const first = await stage.app({ tables: [ITEMS, BULK], ...BOTH });
     const start = first.cacheflow.status().position;
     await change();
     await first.cacheflow.caughtUp();
     const seen = await watchSets(stage);
-    const behind = await stage.app({ tables: [ITEMS, BULK], checkpoint: storeAt(start) });
+    const behind = await stage.app({ tables: [ITEMS, BULK], ...BOTH, checkpoint: storeAt(start) });
     expect(behind.cacheflow.status().counters.changes).toBeGreaterThan(10);
     // The same once more, by an app that was set back.
     await first.close();
     await stage.redis.set('cacheflow:default:checkpoint', JSON.stringify(start));
-    await stage.app({ tables: [ITEMS, BULK] });
+    await stage.app({ tables: [ITEMS, BULK], ...BOTH });
     const sets = await settled(stage, seen);
     expect(sets.filter((line) => !right.includes(line.slice(line.indexOf(' ') + 1)))).toEqual([]);
     expect(await stage.redis.mget(keys)).toEqual(right);
@@ -355,7 +357,7 @@ describeEachSql('two tails of one name', { schema: SCHEMA }, (stage) => {
 
   it('find what a flush of the table has left, so that the late one brings nothing back', async () => {
     await stage.sql.query('DELETE FROM shop.items');
-    const app = await stage.app({ tables: [{ ...ITEMS, ttlSeconds: 600 }] });
+    const app = await stage.app({ tables: [{ ...ITEMS, ttlSeconds: 600 }], ...BOTH });
     const start = app.cacheflow.status().position;
     await stage.sql.query('INSERT INTO shop.items VALUES (1, 1), (2, 2)');
     await app.cacheflow.caughtUp();
@@ -369,7 +371,7 @@ describeEachSql('two tails of one name', { schema: SCHEMA }, (stage) => {
       .get(StrategyService, { strict: false })
       .apply([{ kind: 'flush', table, position: { file, offset } }], never);
     expect(await stage.redis.exists('shop:items:1', 'shop:items:2')).toBe(0);
-    const behind = await stage.app({ tables: [ITEMS], checkpoint: storeAt(start) });
+    const behind = await stage.app({ tables: [ITEMS], ...BOTH, checkpoint: storeAt(start) });
     expect(behind.cacheflow.status().counters.changes).toBe(2);
     expect(await stage.redis.mget('shop:items:1', 'shop:items:2')).toEqual([null, null]);
     await stage.sql.query('UPDATE shop.items SET n = 7');
@@ -427,6 +429,7 @@ describe('a Redis Cluster', () => {
         name: `of-${keyPrefix.length}`,
         mysql: sql.connectionOptions(),
         redis: client,
+        election: 'none',
         tables: [{ ...ITEMS, key: key as () => string[], match: '*' }],
       });
       onTestFinished(() => app.close());
@@ -442,6 +445,7 @@ describe('a Redis Cluster', () => {
         name: `of-${keyPrefix.length}`,
         mysql: sql.connectionOptions(),
         redis: client,
+        election: 'none',
         tables: [{ ...ITEMS, key: key as () => string[], match: '*' }],
         checkpoint: storeAt(start),
       });

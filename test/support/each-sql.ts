@@ -1,22 +1,42 @@
-import { Redis } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe } from 'vitest';
 import type { AppOptions, TestApp } from './app';
 import { startApp } from './app';
 import type { ModuleMetadata } from '@nestjs/common';
+import { appSource } from './redis/address';
+import { spreadRedis } from './redis/spread-redis';
+import type { Topology } from './redis/topology';
+import { isOneServer, startTopology, wantedTopology } from './redis/topology';
 import type { RedisServer, SqlServer, SqlServerOptions } from './servers';
 import type { TailProcess } from './spawn-tail';
 import { spawnTail } from './spawn-tail';
-import { startMariadb, startMysql, startRedis } from './servers';
+import { startMariadb, startMysql } from './servers';
 
 /** Real servers for the tests of one `describe`, and apps on them that are closed after each test. */
 export class Stage {
   sql!: SqlServer;
+  /** Only where Redis is one server, which tests may kill and start on other data; see `isOneServer`. */
   redisServer!: RedisServer;
   redis!: Redis;
+  private topology: Topology | undefined;
   private readonly apps: TestApp[] = [];
   private readonly processes: TailProcess[] = [];
+  private readonly clients: Cluster[] = [];
 
   constructor(readonly kind: 'mysql' | 'mariadb') {}
+
+  /** Starts the Redis that this run of the tests is about. */
+  async openRedis(): Promise<void> {
+    this.topology = await startTopology(wantedTopology());
+    if (isOneServer(this.topology.name)) this.redisServer = this.topology.servers[0] as RedisServer;
+    this.redis = spreadRedis(this.topology);
+  }
+
+  /** Ends what `openRedis` has begun. */
+  async closeRedis(): Promise<void> {
+    this.redis?.disconnect();
+    await this.topology?.dispose();
+  }
 
   /** Boots an app on the servers and waits until it streams. Closed after the test, unless the test did it. */
   async app(
@@ -40,7 +60,7 @@ export class Stage {
 
   /** Options for the servers of this stage. */
   options(options: Partial<AppOptions> & Pick<AppOptions, 'tables'>): AppOptions {
-    return { mysql: this.sql.connectionOptions(), redis: { port: this.redisServer.port }, ...options };
+    return { mysql: this.sql.connectionOptions(), redis: options.redis ?? this.redisSource(), ...options };
   }
 
   /** Puts values at the keys, as a reader of the app would. */
@@ -50,7 +70,10 @@ export class Stage {
 
   /** Boots an app in a process of its own; killed after the test, unless it has ended. */
   async spawn(options: Parameters<typeof spawnTail>[0]): Promise<TailProcess> {
-    const tail = await spawnTail(options);
+    const { redis, ...rest } = options;
+    // No client goes to another process, but the address does.
+    const isClient = redis instanceof Cluster;
+    const tail = await spawnTail(isClient ? { ...rest, redisAddress: this.topology?.address } : options);
     this.processes.push(tail);
     return tail;
   }
@@ -58,6 +81,13 @@ export class Stage {
   async closeApps(): Promise<void> {
     for (const { child } of this.processes.splice(0)) child.kill('SIGKILL');
     for (const app of this.apps.splice(0)) await app.close();
+    for (const client of this.clients.splice(0)) client.disconnect();
+  }
+
+  private redisSource(): AppOptions['redis'] {
+    const source = this.topology ? appSource(this.topology.address) : { port: this.redisServer.port };
+    if (source instanceof Cluster) this.clients.push(source);
+    return source;
   }
 }
 
@@ -83,8 +113,7 @@ export function describeEachSql(title: string, options: StageOptions, body: (sta
   ] as const)(`${title} on %s`, (_name, kind, start) => {
     const stage = new Stage(kind);
     beforeAll(async () => {
-      [stage.sql, stage.redisServer] = await Promise.all([start(options.sql?.(kind)), startRedis()]);
-      stage.redis = connectRedis(stage.redisServer);
+      [stage.sql] = await Promise.all([start(options.sql?.(kind)), stage.openRedis()]);
       if (options.schema) await stage.sql.query(options.schema);
     });
     afterEach(async () => {
@@ -92,8 +121,7 @@ export function describeEachSql(title: string, options: StageOptions, body: (sta
       await stage.redis.flushall();
     });
     afterAll(async () => {
-      stage.redis?.disconnect();
-      await Promise.all([stage.sql?.dispose(), stage.redisServer?.dispose()]);
+      await Promise.all([stage.sql?.dispose(), stage.closeRedis()]);
     });
     body(stage);
   });

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe } from 'vitest';
-import { connectRedis, Stage } from './each-sql';
+import { Stage } from './each-sql';
 import type { SqlServerOptions } from './servers';
-import { startMariadb, startMysql, startRedis } from './servers';
+import { startMariadb, startMysql } from './servers';
 
 export interface OneSqlOptions {
   /** Further arguments of the SQL server. */
@@ -21,8 +21,7 @@ export function describeOneSql(
     const stage = new Stage(kind);
     beforeAll(async () => {
       const start = kind === 'mysql' ? startMysql : startMariadb;
-      [stage.sql, stage.redisServer] = await Promise.all([start(options.sql), startRedis()]);
-      stage.redis = connectRedis(stage.redisServer);
+      [stage.sql] = await Promise.all([start(options.sql), stage.openRedis()]);
       if (options.schema) await stage.sql.query(options.schema);
     });
     afterEach(async () => {
@@ -30,8 +29,7 @@ export function describeOneSql(
       await stage.redis.flushall();
     });
     afterAll(async () => {
-      stage.redis?.disconnect();
-      await Promise.all([stage.sql?.dispose(), stage.redisServer?.dispose()]);
+      await Promise.all([stage.sql?.dispose(), stage.closeRedis()]);
     });
     body(stage);
   });

@@ -2,8 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import type { CacheflowOptions } from '../../lib';
-import type { ProcessReport } from './tail-process';
+import type { ProcessOptions, ProcessReport } from './tail-process';
 
 /** An application in a process of its own. */
 export interface TailProcess {
@@ -21,7 +20,7 @@ export interface TailProcess {
 const SCRIPT = join(__dirname, '../../.build/test/support/tail-process.js');
 
 /** Starts an application; resolves when it has booted. */
-export async function spawnTail(options: CacheflowOptions & { countEvents?: boolean }): Promise<TailProcess> {
+export async function spawnTail(options: ProcessOptions): Promise<TailProcess> {
   // On a busy machine garbage would stay long enough to be taken for what the library holds in memory.
   const execArgv = ['--max-semi-space-size=4'];
   const child = fork(SCRIPT, [JSON.stringify(options)], { execArgv });

@@ -3,8 +3,19 @@
 // of the key, 'close' by closing.
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
+import { Cluster } from 'ioredis';
 import type { CacheflowOptions, CacheflowStatus } from '../../lib';
 import { CacheflowModule, CacheflowService } from '../../lib';
+import type { RedisAddress } from './redis/address';
+import { appSource } from './redis/address';
+
+/** What the process is started with. */
+export type ProcessOptions = Omit<CacheflowOptions, 'redis'> & {
+  readonly redis?: CacheflowOptions['redis'];
+  /** In place of `redis`, where that is a client. */
+  readonly redisAddress?: RedisAddress | undefined;
+  readonly countEvents?: boolean;
+};
 
 /** What the process tells of itself. */
 export interface ProcessReport {
@@ -17,10 +28,11 @@ export interface ProcessReport {
 
 async function main(): Promise<void> {
   class ProcessModule {}
-  const options = JSON.parse(process.argv[2] ?? '{}') as CacheflowOptions & { countEvents?: boolean };
-  const { countEvents, ...rest } = options;
+  const options = JSON.parse(process.argv[2] ?? '{}') as ProcessOptions;
+  const { countEvents, redisAddress, ...rest } = options;
+  const redis = redisAddress ? appSource(redisAddress) : (rest.redis ?? {});
   const app = await NestFactory.createApplicationContext(
-    { module: ProcessModule, imports: [CacheflowModule.forRoot(rest)] },
+    { module: ProcessModule, imports: [CacheflowModule.forRoot({ ...rest, redis })] },
     { logger: ['error', 'warn'] },
   );
   const cacheflow = app.get(CacheflowService);
@@ -60,7 +72,11 @@ async function main(): Promise<void> {
     if (message === 'close') {
       clearInterval(sampler);
       app.close().then(
-        () => process.disconnect?.(),
+        () => {
+          // A client is the app's to close.
+          if (redis instanceof Cluster) redis.disconnect();
+          process.disconnect?.();
+        },
         () => process.exit(1),
       );
     }

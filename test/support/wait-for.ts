@@ -9,19 +9,24 @@ export interface WaitForOptions {
   message?: string;
 }
 
+type Falsy = false | 0 | '' | null | undefined;
+
 /**
  * Polls `fn` until it gives something truthy, and returns that. A throw counts as "not yet".
  *
  * @throws Error after `timeoutMillis`, with the message and the last error as its cause.
  */
-export async function waitFor<T>(fn: () => T | Promise<T>, options: WaitForOptions = {}): Promise<T> {
+export async function waitFor<T>(
+  fn: () => T | Promise<T>,
+  options: WaitForOptions = {},
+): Promise<Exclude<T, Falsy>> {
   const { timeoutMillis = 10_000, message = 'the condition' } = options;
   const deadline = Date.now() + timeoutMillis;
   for (;;) {
     let lastError: unknown;
     try {
       const value = await fn();
-      if (value) return value;
+      if (value) return value as Exclude<T, Falsy>;
     } catch (error) {
       lastError = error;
     }

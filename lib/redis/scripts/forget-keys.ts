@@ -1,5 +1,6 @@
 import { RECORD_LUA, canHaveRecord, recordKey } from './record';
 import type { RedisClient } from '../redis-client';
+import { forgetKeyByKey, isSlotMoving } from '../key-by-key';
 import { callScript, defineScript } from './script';
 import { groupBySlot } from '../slots';
 
@@ -35,7 +36,10 @@ export async function forgetKeys(client: RedisClient, keys: readonly string[]): 
         FORGET,
         part.flatMap((key) => [key, recordKey(key, prefix)]),
         [],
-      ),
+      ).catch((error: unknown) => {
+        if (!isSlotMoving(error)) throw error;
+        return forgetKeyByKey(client, part);
+      }),
     ),
     ...without.map((key) => client.unlink(key)),
   ]);

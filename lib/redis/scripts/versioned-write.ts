@@ -126,13 +126,18 @@ export function versionedWriteArguments(
 ): string[] {
   const args: string[] = [];
   for (const { key } of writes) args.push(key, recordKey(key, keyPrefix));
-  const lifetime = Math.max(RECORD_SECONDS, (ttlSeconds ?? 0) * 2);
-  args.push(String(EPOCH_DIGITS), way, String(lifetime), ttlSeconds === undefined ? '' : String(ttlSeconds));
+  const lifetime = String(recordSeconds({ ttlSeconds }));
+  args.push(String(EPOCH_DIGITS), way, lifetime, ttlSeconds === undefined ? '' : String(ttlSeconds));
   for (const { version, value } of writes) {
     args.push(version);
     if (value !== undefined) args.push(value);
   }
   return args;
+}
+
+/** How long the record of a value lives. */
+export function recordSeconds({ ttlSeconds }: Pick<VersionedGroup, 'ttlSeconds'>): number {
+  return Math.max(RECORD_SECONDS, (ttlSeconds ?? 0) * 2);
 }
 
 function wayOf({ value, needsProof }: VersionedWrite): Way {
@@ -145,6 +150,11 @@ export interface WriteRefusal {
   readonly message: string;
   /** Whether the key is gone at least. */
   readonly removed: boolean;
+}
+
+/** A part of a reply: the key with this number, from 0 on, was removed instead of set. */
+export function replyRemoved(index: number, message: string): unknown[] {
+  return [index + 1, REMOVED_INSTEAD + message];
 }
 
 /** What a call did not do, by the number of the key in it, from 0 on. */

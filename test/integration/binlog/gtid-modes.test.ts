@@ -262,7 +262,8 @@ describeOneSql('mysql', 'a second server', { schema: SCHEMA }, (stage) => {
     onTestFinished(() => proxy.dispose());
     const app = await stage.app({
       ...options,
-      // Its connection is no part of this.
+      // Their connections are no part of this.
+      election: 'none',
       barrier: { host: stage.sql.host, port: stage.sql.port },
       mysql: { ...stage.sql.connectionOptions(), port: proxy.port },
     });

@@ -8,6 +8,7 @@ import { Injectable } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { CacheflowExtras, CacheflowOptions, CacheflowService, ChangeEvent } from '../../../lib';
 import { CacheflowModule, OnBinlog, getCacheflowToken } from '../../../lib';
+import { appSource } from '../../support/redis/address';
 import type { AppAnswer, AppQuestion, AppSettings } from './app-protocol';
 import { eventLine } from './event-line';
 import { LineLog } from './line-log';
@@ -55,11 +56,11 @@ async function main(): Promise<void> {
   harness.unref();
 }
 
-function optionsOf({ name, mysqlPort, redisPort, amqpUrl }: AppSettings): CacheflowOptions & CacheflowExtras {
+function optionsOf({ name, mysqlPort, redis, amqpUrl }: AppSettings): CacheflowOptions & CacheflowExtras {
   return {
     name,
     mysql: { port: mysqlPort, user: 'root', password: '', ...ROW_FORMAT },
-    redis: { port: redisPort },
+    redis: appSource(redis),
     tables: tableOptions(),
     watchdogMillis: 5_000,
     reconnect: { minMillis: 50, maxMillis: 1_000 },

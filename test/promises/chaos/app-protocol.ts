@@ -1,10 +1,11 @@
 import type { CacheflowStatus } from '../../../lib';
+import type { RedisAddress } from '../../support/redis/address';
 
 /** What a process of the application is started with. */
 export interface AppSettings {
   readonly name: string;
   readonly mysqlPort: number;
-  readonly redisPort: number;
+  readonly redis: RedisAddress;
   /** Absent: without retries. */
   readonly amqpUrl: string | undefined;
   /** Where it connects to, so that it can be asked. */

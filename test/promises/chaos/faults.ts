@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { App } from './app';
 import type { Random } from './random';
-import type { RedisData } from './redis-data';
+import type { TopologyName } from '../../support/redis/topology';
+import { redisFaultNames } from './redis';
 import type { TcpProxy } from './tcp-proxy';
 import type { World } from './world';
 
@@ -9,7 +10,6 @@ import type { World } from './world';
 export interface FaultScene {
   readonly world: World;
   readonly app: App;
-  readonly data: RedisData;
   readonly random: Random;
   /** Compares the cache with the database now: what follows would remove the evidence. */
   check(): Promise<void>;
@@ -22,10 +22,10 @@ export interface FaultScene {
 }
 
 /** Resolves when the fault is over and healed. */
-export type Fault = (scene: FaultScene) => Promise<void>;
+type Fault = (scene: FaultScene) => Promise<void>;
 
-/** Everything that is done to the servers, the app and the links, by name. */
-export const FAULTS: Readonly<Record<string, Fault>> = {
+/** What is done to the servers besides Redis, the app and the links, by name. */
+const FAULTS: Readonly<Record<string, Fault>> = {
   'app-kill': async ({ app, random }) => {
     await app.kill();
     await sleep(random.int(0, 1_000));
@@ -52,38 +52,6 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     sql.pause();
     await sleep(random.int(1_000, 3_000));
     sql.resume();
-  },
-  'redis-kill': async ({ world: { redis }, random, checkpointed }) => {
-    await redis.kill();
-    await sleep(random.int(0, 500));
-    await redis.start();
-    await checkpointed();
-  },
-  'redis-crash': async ({ data, random, checkpointed }) => {
-    await data.crash(random.int(300, 1_000));
-    await checkpointed();
-  },
-  // The checkpoint lies in the same Redis: the app has to notice before it may die.
-  'redis-rewind': async ({ data, check, checkpointed }) => {
-    await check();
-    await data.rewind();
-    await checkpointed();
-  },
-  'redis-lost': async ({ data, check, checkpointed }) => {
-    await check();
-    await data.lose();
-    await checkpointed();
-  },
-  'redis-stop': async ({ world: { redis }, random }) => {
-    redis.pause();
-    await sleep(random.int(1_000, 3_000));
-    redis.resume();
-  },
-  'redis-oom': async ({ world: { redis } }) => {
-    await redis.command('CONFIG', 'SET', 'maxmemory-policy', 'noeviction');
-    await redis.command('CONFIG', 'SET', 'maxmemory', '1');
-    await sleep(2_000);
-    await redis.command('CONFIG', 'SET', 'maxmemory', '0');
   },
   'rabbit-kill': async ({ world: { rabbit }, later }) => {
     await rabbit?.kill();
@@ -122,6 +90,20 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   },
 };
 
+/** The names of all faults of a run on this Redis. */
+export function faultNames(redis: TopologyName): string[] {
+  const names = Object.keys(FAULTS);
+  // In this place, so that a seed stands for the same faults in the same order as ever.
+  names.splice(names.indexOf('sql-stop') + 1, 0, ...redisFaultNames(redis));
+  return names;
+}
+
+/** Resolves when the fault is over and healed. */
+export async function inject(kind: string, scene: FaultScene): Promise<void> {
+  const fault = FAULTS[kind];
+  await (fault ? fault(scene) : scene.world.redis.inject(kind, scene));
+}
+
 /** Whether the fault is done to RabbitMQ. */
 export function hitsRabbit(kind: string): boolean {
   return kind.startsWith('rabbit');
@@ -154,5 +136,5 @@ async function stallCommits({ sql }: Pick<World, 'sql'>, millis: number): Promis
 }
 
 function anyLink({ links }: World, random: Random): TcpProxy {
-  return random.pick([links.sql, links.redis, ...(links.rabbit ? [links.rabbit] : [])]);
+  return random.pick([links.sql, random.pick(links.redis), ...(links.rabbit ? [links.rabbit] : [])]);
 }

@@ -1,16 +1,17 @@
-// npm run chaos -- [--minutes N] [--seed S] [--server mysql|mariadb|both] [--writers W] [--only fault,…]
-//   [--writes kind,…] [--no-truncate]
+// npm run chaos -- [--minutes N] [--seed S] [--server mysql|mariadb|both] [--redis single|cluster|sentinel|valkey]
+//   [--writers W] [--only fault,…] [--writes kind,…] [--no-truncate]
 import { parseArgs } from 'node:util';
-import { FAULTS } from './faults';
+import { TOPOLOGIES } from '../../support/redis/topology';
+import { faultNames } from './faults';
 import { formatResult, isClean } from './report';
 import { runChaos } from './run';
 import type { SqlKind } from './world';
 import type { WriteName } from './writes';
 import { WRITE_NAMES } from './writes';
 
-const USAGE = `npm run chaos -- [--minutes N] [--seed S] [--server mysql|mariadb|both] [--writers W] [--only fault,…]
-  [--writes kind,…] [--no-truncate]
-Faults: ${Object.keys(FAULTS).join(', ')}, or none
+const USAGE = `npm run chaos -- [--minutes N] [--seed S] [--server mysql|mariadb|both] [--redis ${TOPOLOGIES.join('|')}]
+  [--writers W] [--only fault,…] [--writes kind,…] [--no-truncate]
+Faults: ${TOPOLOGIES.map((redis) => `\n  on ${redis}: ${faultNames(redis).join(', ')}`).join('')}, or none
 Kinds of writes besides plain transactions: ${WRITE_NAMES.join(', ')}, or plain for none of them`;
 
 async function main(): Promise<number> {
@@ -19,8 +20,9 @@ async function main(): Promise<number> {
       minutes: { type: 'string', default: '2' },
       seed: { type: 'string' },
       server: { type: 'string', default: 'both' },
+      redis: { type: 'string', default: 'single' },
       writers: { type: 'string', default: '4' },
-      only: { type: 'string', default: Object.keys(FAULTS).join() },
+      only: { type: 'string' },
       writes: { type: 'string', default: WRITE_NAMES.join() },
       truncate: { type: 'boolean', default: true },
     },
@@ -29,14 +31,17 @@ async function main(): Promise<number> {
   const seconds = Number(values.minutes) * 60;
   const seed = values.seed === undefined ? Date.now() % 1_000_000 : Number(values.seed);
   const writers = Number(values.writers);
-  const faults = namesIn(values.only, 'none');
+  const redis = TOPOLOGIES.find((name) => name === values.redis);
+  const known = faultNames(redis ?? 'single');
+  const faults = values.only === undefined ? known : namesIn(values.only, 'none');
   const writes = namesIn(values.writes, 'plain');
   const servers = serversOf(values.server);
   const unknown = [
-    ...faults.filter((kind) => !Object.hasOwn(FAULTS, kind)),
+    ...faults.filter((kind) => !known.includes(kind)),
     ...writes.filter((kind) => !(WRITE_NAMES as readonly string[]).includes(kind)),
   ];
-  if (!(seconds > 0) || !Number.isInteger(seed) || !(writers >= 1) || !servers || unknown.length > 0) {
+  const numbersFit = seconds > 0 && Number.isInteger(seed) && writers >= 1;
+  if (!numbersFit || !servers || !redis || unknown.length > 0) {
     console.error(USAGE);
     return 2;
   }
@@ -45,6 +50,7 @@ async function main(): Promise<number> {
     console.log(`${server}: ${seconds} s with seed ${seed}`);
     const result = await runChaos({
       server,
+      redis,
       seconds,
       seed,
       writers,

@@ -1,16 +1,16 @@
-import type { Redis } from 'ioredis';
 import { CacheReader } from '../../../lib/cache/cache-reader';
 import type { Freshness } from '../../../lib/cache/freshness';
 import type { CacheflowConfig } from '../../../lib/config/cacheflow.config';
 import { OptionCheck } from '../../../lib/config/option-check';
 import { resolveCache } from '../../../lib/config/resolve-cache';
 import type { ErrorReporter } from '../../../lib/errors/error-reporter';
+import type { RedisClient } from '../../../lib/redis/redis-client';
 import type { RedisConnection } from '../../../lib/redis/redis-connection';
 import { cacheValue } from './cache-value';
 import type { ChaosRow } from './tables';
 
 /** The library's own reader in a process without a tail, as any other process of the app would be one. */
-export function leasedReader(client: Redis): CacheReader {
+export function leasedReader(client: RedisClient): CacheReader {
   const serializer = {
     serialize: (row: unknown) => (row === null ? 'null' : cacheValue(row as ChaosRow)),
     deserialize: (text: string) => JSON.parse(text) as unknown,

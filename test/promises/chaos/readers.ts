@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Redis } from 'ioredis';
-import type { RedisServer, SqlServer } from '../../support/servers';
+import type { Cluster, Redis } from 'ioredis';
+import type { SqlServer } from '../../support/servers';
 import type { CacheReader } from '../../../lib/cache/cache-reader';
 import type { CacheStatus } from '../../../lib';
 import { Crew } from './crew';
 import type { Journal } from './journal';
 import { leasedReader } from './leased-reader';
 import type { Random } from './random';
+import type { ChaosRedis } from './redis';
 import { SqlSession } from './sql-session';
 import type { ChaosTable } from './tables';
 import { TABLES, tableNamed } from './tables';
@@ -16,7 +17,7 @@ const CHASE_READS = 12;
 
 export interface ReaderPlan {
   readonly sql: SqlServer;
-  readonly redis: RedisServer;
+  readonly redis: ChaosRedis;
   readonly journal: Journal;
   readonly random: Random;
   readonly readers: number;
@@ -27,20 +28,14 @@ export interface ReaderPlan {
 /** Readers of the library, whose loaders pause at random before they return. */
 export class Readers {
   private readonly crew: Crew;
-  private readonly redis: Redis;
+  private readonly redis: Redis | Cluster;
   private readonly sessions: SqlSession[];
   private readonly randoms: Random[];
   private readonly reader: CacheReader;
   reads = 0;
 
   constructor(private readonly plan: ReaderPlan) {
-    this.redis = new Redis({
-      port: plan.redis.port,
-      maxRetriesPerRequest: null,
-      retryStrategy: () => 100,
-    });
-    // The servers are taken away on purpose.
-    this.redis.on('error', () => undefined);
+    this.redis = plan.redis.connect();
     this.reader = leasedReader(this.redis);
     this.sessions = Array.from({ length: plan.readers }, () => new SqlSession(plan.sql));
     this.randoms = this.sessions.map(() => plan.random.fork());

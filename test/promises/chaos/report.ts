@@ -30,6 +30,7 @@ export function formatResult(result: ChaosResult): string {
   const total = Object.values(result.faults).reduce((sum, count) => sum + count, 0);
   const rows: [string, string | number][] = [
     ['server', result.server],
+    ['Redis', result.redis],
     ['seed', result.seed],
     ['seconds', result.seconds],
     ['faults', total],

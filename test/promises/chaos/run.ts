@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { TopologyName } from '../../support/redis/topology';
 import type { EventFindings } from './event-findings';
-import type { Fault, FaultScene } from './faults';
-import { FAULTS, hitsRabbit, needsRabbit } from './faults';
+import type { FaultScene } from './faults';
+import { hitsRabbit, inject, needsRabbit } from './faults';
 import { Load } from './load';
 import { Random } from './random';
-import { RedisData } from './redis-data';
 import { catchUp, checkpointed } from './settle';
 import type { Finding } from './verifier';
 import { Verifier } from './verifier';
@@ -18,6 +18,8 @@ const SETTLE_MILLIS = 120_000;
 
 export interface ChaosOptions {
   readonly server: SqlKind;
+  /** @defaultValue 'single' */
+  readonly redis?: TopologyName;
   /** How long faults are injected. */
   readonly seconds: number;
   readonly seed: number;
@@ -35,6 +37,7 @@ export interface ChaosOptions {
 /** What a run came to. */
 export interface ChaosResult extends EventFindings {
   readonly server: string;
+  readonly redis: string;
   readonly seed: number;
   readonly seconds: number;
   readonly faults: Readonly<Record<string, number>>;
@@ -59,7 +62,8 @@ export interface ChaosResult extends EventFindings {
 
 /** Load and faults for a while; then everything is compared. Starts its servers and ends them. */
 export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
-  const world = await World.open(options.server, { rabbit: options.faults.some(needsRabbit) });
+  const { server, redis, faults } = options;
+  const world = await World.open(server, { rabbit: faults.some(needsRabbit), ...(redis ? { redis } : {}) });
   try {
     const run = new ChaosRun(world, options);
     try {
@@ -101,7 +105,6 @@ class ChaosRun {
     this.scene = {
       world,
       app,
-      data: new RedisData(world.redis, world.keeper.folder),
       random: this.random,
       check: () => this.check(),
       checkpointed: () => checkpointed(app, world.sql, SETTLE_MILLIS),
@@ -129,6 +132,7 @@ class ChaosRun {
     const { writers, readers } = this.load;
     return {
       server: `${options.server} ${world.sql.version}`,
+      redis: world.redis.version,
       seed: options.seed,
       seconds,
       faults,
@@ -162,24 +166,24 @@ class ChaosRun {
         await sleep(deadline - Date.now());
         return;
       }
-      await scene.data.snapshot().catch((error: unknown) => this.problem(`snapshot: ${String(error)}`));
+      await scene.world.redis.prepare().catch((error: unknown) => this.problem(`snapshot: ${String(error)}`));
       if (bag.length === 0) bag = random.shuffled(options.faults);
       const kind = bag.shift() ?? '';
       // The numbers of one fault do not shift those of the next.
       const own = random.fork();
       if (hitsRabbit(kind)) await this.background.get('rabbit');
-      await this.injectOne(kind, FAULTS[kind] as Fault, own);
+      await this.injectOne(kind, own);
       await sleep(random.int(300, 1_800));
     }
   }
 
-  private async injectOne(kind: string, fault: Fault, random: Random): Promise<void> {
+  private async injectOne(kind: string, random: Random): Promise<void> {
     const { journal } = this.world;
     const started = Date.now();
     journal.incident(`fault ${kind}`);
     this.faults[kind] = (this.faults[kind] ?? 0) + 1;
     try {
-      await fault({ ...this.scene, random });
+      await inject(kind, { ...this.scene, random });
     } catch (error) {
       this.problem(`${kind}: ${error instanceof Error ? error.message : String(error)}`);
     }
@@ -210,8 +214,9 @@ class ChaosRun {
 
   private async heal(): Promise<void> {
     const { sql, redis, rabbit, links } = this.world;
-    for (const server of [sql, redis, rabbit]) server?.resume();
-    for (const link of [links.sql, links.redis, links.rabbit]) link?.resume();
+    for (const server of [sql, rabbit]) server?.resume();
+    for (const link of [links.sql, links.rabbit]) link?.resume();
+    await redis.heal();
     this.scene.app.resume();
     await this.reviveApp();
   }

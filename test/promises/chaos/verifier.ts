@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
-import { Redis } from 'ioredis';
-import type { RedisServer, SqlServer } from '../../support/servers';
+import type { SqlServer } from '../../support/servers';
 import { cacheValue } from './cache-value';
 import type { EventFindings } from './event-findings';
 import { compareEvents } from './event-findings';
 import type { Journal } from './journal';
+import type { ChaosRedis } from './redis';
 import { SqlSession } from './sql-session';
 import type { ChaosRow } from './tables';
 import { KEY_PREFIXES, TABLES, primaryKeyText } from './tables';
@@ -34,7 +34,7 @@ export class Verifier {
   compared = 0;
 
   private readonly sql: SqlServer;
-  private readonly redis: RedisServer;
+  private readonly redis: ChaosRedis;
   private readonly journal: Journal;
 
   constructor({ sql, redis, journal }: World) {
@@ -127,21 +127,28 @@ export class Verifier {
 
   /** The keys of the tables, with what stands there. */
   async cache(): Promise<Map<string, string>> {
-    const client = new Redis({ port: this.redis.port, maxRetriesPerRequest: null });
-    client.on('error', () => undefined);
+    const client = this.redis.connect();
     const cache = new Map<string, string>();
     try {
-      let cursor = '0';
-      do {
-        const [next, found] = await client.scan(cursor, 'COUNT', KEYS_PER_SCAN);
-        cursor = next;
-        const keys = found.filter((key) => KEY_PREFIXES.some((prefix) => key.startsWith(prefix)));
-        const values = keys.length > 0 ? await client.mget(keys) : [];
-        for (const [at, key] of keys.entries()) {
-          const value = values[at];
-          if (typeof value === 'string') cache.set(key, value);
-        }
-      } while (cursor !== '0');
+      for (const master of await this.redis.masters()) {
+        let cursor = '0';
+        do {
+          const [next, found] = await master.command<[string, string[]]>(
+            'SCAN',
+            cursor,
+            'COUNT',
+            KEYS_PER_SCAN,
+          );
+          cursor = next;
+          const keys = found.filter((key) => KEY_PREFIXES.some((prefix) => key.startsWith(prefix)));
+          // One by one, because in a cluster they lie in many slots.
+          const values = await Promise.all(keys.map((key) => client.get(key)));
+          for (const [at, key] of keys.entries()) {
+            const value = values[at];
+            if (typeof value === 'string') cache.set(key, value);
+          }
+        } while (cursor !== '0');
+      }
       return cache;
     } finally {
       client.disconnect();

@@ -1,8 +1,11 @@
-import type { RabbitMqServer, RedisServer, SqlServer } from '../../support/servers';
-import { startMariadb, startMysql, startRabbitmq, startRedis } from '../../support/servers';
+import type { TopologyName } from '../../support/redis/topology';
+import type { RabbitMqServer, SqlServer } from '../../support/servers';
+import { startMariadb, startMysql, startRabbitmq } from '../../support/servers';
 import { Keeper } from '../../support/servers/keeper';
 import { App } from './app';
 import { Journal } from './journal';
+import type { ChaosRedis } from './redis';
+import { openRedis } from './redis';
 import { schema } from './tables';
 import { TcpProxy } from './tcp-proxy';
 
@@ -15,20 +18,24 @@ export class World {
 
   private constructor(
     readonly sql: SqlServer,
-    readonly redis: RedisServer,
+    readonly redis: ChaosRedis,
     readonly rabbit: RabbitMqServer | undefined,
-    readonly links: { readonly sql: TcpProxy; readonly redis: TcpProxy; readonly rabbit?: TcpProxy },
+    readonly links: {
+      readonly sql: TcpProxy;
+      readonly redis: readonly TcpProxy[];
+      readonly rabbit?: TcpProxy;
+    },
     readonly keeper: Keeper,
   ) {}
 
-  static async open(kind: SqlKind, options: { rabbit: boolean }): Promise<World> {
+  static async open(kind: SqlKind, options: { rabbit: boolean; redis?: TopologyName }): Promise<World> {
+    const keeper = Keeper.open('chaos');
     const startSql = kind === 'mysql' ? startMysql : startMariadb;
     const durable = ['--sync-binlog=1', '--innodb-flush-log-at-trx-commit=1'];
     const started = await Promise.allSettled([
       // In memory no commit would take the time in which races happen.
       startSql({ args: durable, onDisk: true }),
-      // Loses up to a second when its machine fails, as most of them do.
-      startRedis({ args: ['--appendonly', 'yes', '--appendfsync', 'everysec'] }),
+      openRedis(options.redis ?? 'single', keeper.folder),
       options.rabbit ? startRabbitmq() : undefined,
     ]);
     const [sql, redis, rabbit] = started;
@@ -37,26 +44,27 @@ export class World {
       await Promise.all(
         started.map((each) => (each.status === 'fulfilled' ? each.value?.dispose() : undefined)),
       );
+      await keeper.end();
       throw failed?.reason;
     }
     await sql.value.query(schema(kind));
     const links = {
       sql: await TcpProxy.open(sql.value.port),
-      redis: await TcpProxy.open(redis.value.port),
+      redis: redis.value.links,
       ...(rabbit.value ? { rabbit: await TcpProxy.open(rabbit.value.port) } : {}),
     };
-    return new World(sql.value, redis.value, rabbit.value, links, Keeper.open('chaos'));
+    return new World(sql.value, redis.value, rabbit.value, links, keeper);
   }
 
   /** An app that reaches the servers over the links. Not started yet. */
   async app(label = 'app', retry = false): Promise<App> {
-    const { links, rabbit } = this;
+    const { links, redis, rabbit } = this;
     const app = await App.open(
       this.keeper,
       {
         name: 'chaos',
         mysqlPort: links.sql.port,
-        redisPort: links.redis.port,
+        redis: redis.appAddress,
         amqpUrl:
           retry && rabbit && links.rabbit
             ? rabbit.url.replace(`:${rabbit.port}/`, `:${links.rabbit.port}/`)
@@ -84,7 +92,7 @@ export class World {
 
   async dispose(): Promise<void> {
     await Promise.all(this.apps.map((app) => app.dispose()));
-    await Promise.all([this.links.sql.close(), this.links.redis.close(), this.links.rabbit?.close()]);
+    await Promise.all([this.links.sql.close(), this.links.rabbit?.close()]);
     await Promise.all([this.sql.dispose(), this.redis.dispose(), this.rabbit?.dispose()]);
     await this.keeper.end();
   }

@@ -12,6 +12,7 @@ const PORT_TAKEN = /address already in use|eaddrinuse|port is already allocated/
 export abstract class BaseServer implements ServerHandle {
   abstract readonly kind: ServerKind;
   readonly host = '127.0.0.1';
+  private paused = false;
   private knownVersion = '';
 
   constructor(protected readonly runtime: Runtime) {}
@@ -38,8 +39,17 @@ export abstract class BaseServer implements ServerHandle {
     return this.knownVersion;
   }
 
+  get isPaused(): boolean {
+    return this.paused;
+  }
+
+  isAlive(): Promise<boolean> {
+    return this.runtime.isAlive();
+  }
+
   async start(): Promise<void> {
     await this.runtime.start();
+    this.paused = false;
     const deadline = Date.now() + READY_TIMEOUT_MILLIS;
     for (;;) {
       const failure = await this.tryProbe();
@@ -65,10 +75,12 @@ export abstract class BaseServer implements ServerHandle {
   }
 
   pause(): void {
+    this.paused = true;
     this.runtime.pause();
   }
 
   resume(): void {
+    this.paused = false;
     this.runtime.resume();
   }
 

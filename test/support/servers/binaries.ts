@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { type Binary, fetchedMysql } from './fetched-mysql';
+import { type Binary, fetchedMysql, fetchedValkey } from './fetched';
 import { isExecutable, searchPath } from './search-path';
 import type { ServerKind } from './server-handle';
 
@@ -19,6 +19,7 @@ const SEARCHES: Record<ServerKind, Search> = {
   mysql: { variable: 'CACHEFLOW_MYSQLD', names: ['mysqld'], version: /^(?!.*MariaDB).*mysqld/i },
   mariadb: { variable: 'CACHEFLOW_MARIADBD', names: ['mariadbd', 'mysqld'], version: /MariaDB/i },
   redis: { variable: 'CACHEFLOW_REDIS_SERVER', names: ['redis-server'] },
+  valkey: { variable: 'CACHEFLOW_VALKEY_SERVER', names: ['valkey-server'] },
   rabbitmq: { variable: 'CACHEFLOW_RABBITMQ_SERVER', names: ['rabbitmq-server'] },
 };
 
@@ -45,7 +46,8 @@ export async function findBinary(kind: ServerKind): Promise<Binary | undefined> 
       if (await fits(kind, command)) return { command, args: [] };
     }
   }
-  return kind === 'mysql' ? fetchedMysql() : undefined;
+  if (kind === 'mysql') return fetchedMysql();
+  return kind === 'valkey' ? fetchedValkey() : undefined;
 }
 
 function foldersOf(kind: ServerKind): string[] {

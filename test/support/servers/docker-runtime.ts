@@ -11,6 +11,7 @@ export const DOCKER_IMAGES: Record<ServerKind, string> = {
   mysql: 'mysql:9',
   mariadb: 'mariadb:10.11',
   redis: 'redis:7',
+  valkey: 'valkey/valkey:8',
   rabbitmq: 'rabbitmq:3',
 };
 

@@ -2,7 +2,7 @@ import { dirname, join } from 'node:path';
 import { startOnFreePort } from './base-server';
 import { copyInitialData } from './data-template';
 import { DockerRuntime } from './docker-runtime';
-import type { Binary } from './fetched-mysql';
+import type { Binary } from './fetched';
 import { LocalRuntime } from './local-runtime';
 import { provide } from './provide';
 import type { Runtime } from './runtime';

@@ -3,16 +3,21 @@ import { findBinary, variableOf } from './binaries';
 import { cacheDir } from './cache-dir';
 import { canUseApt, installPackage, type Report } from './debian';
 import { DOCKER_IMAGES, dockerWorks } from './docker-runtime';
-import { fetchMysql } from './fetch-mysql';
-import type { Binary } from './fetched-mysql';
+import { fetchPackages } from './fetch-packages';
+import type { Binary } from './fetched';
 import { withFileLock } from './file-lock';
 import type { ServerKind } from './server-handle';
 
 /** A server that can be started: by its binary, or from an image. */
 export type Provision = { binary: Binary } | { image: string };
 
-const KINDS: ServerKind[] = ['mysql', 'mariadb', 'redis', 'rabbitmq'];
+const KINDS: ServerKind[] = ['mysql', 'mariadb', 'redis', 'valkey', 'rabbitmq'];
 const DEBIAN_PACKAGES = { mariadb: 'mariadb-server', redis: 'redis-server', rabbitmq: 'rabbitmq-server' };
+/** What stable does not have. */
+const UNSTABLE_PACKAGES = {
+  mysql: ['mysql-server-core', 'mysql-client-core'],
+  valkey: ['valkey-server'],
+};
 
 /** Makes sure that every kind of server can be started; says one line for each one that it fetches. */
 export async function prepareServers(report: Report = console.log): Promise<void> {
@@ -59,9 +64,9 @@ function fetchBinary(kind: ServerKind, report: Report): Promise<Binary | undefin
   return withFileLock(join(cacheDir(), 'fetch.lock'), async () => {
     const present = await findBinary(kind);
     if (present) return present;
-    if (kind === 'mysql') {
-      report('Fetching MySQL (60 MB, from Debian unstable into the cache) …');
-      await fetchMysql();
+    if (kind === 'mysql' || kind === 'valkey') {
+      report(`Fetching ${kind} (from Debian unstable into the cache) …`);
+      await fetchPackages(kind, UNSTABLE_PACKAGES[kind]);
     } else {
       report(`Installing ${DEBIAN_PACKAGES[kind]} …`);
       await installPackage(DEBIAN_PACKAGES[kind]);

@@ -6,15 +6,16 @@ import { DockerRuntime } from './docker-runtime';
 import { LocalRuntime } from './local-runtime';
 import { provide } from './provide';
 import type { Runtime } from './runtime';
-import type { RedisServer, RedisServerOptions, TlsFiles } from './server-handle';
+import type { Binary } from './fetched';
+import type { RedisEngine, RedisServer, RedisServerOptions, TlsFiles } from './server-handle';
 
 const CONNECT_TIMEOUT_MILLIS = 5_000;
 
 class RedisProcess extends BaseServer implements RedisServer {
-  readonly kind = 'redis';
   private connection?: Redis;
 
   constructor(
+    readonly kind: RedisEngine,
     runtime: Runtime,
     private readonly tls?: TlsFiles,
   ) {
@@ -38,7 +39,7 @@ class RedisProcess extends BaseServer implements RedisServer {
       const info = String(await client.info('server'));
       const directory = ((await client.config('GET', 'dir')) as string[]).at(1);
       if (directory !== this.dataDir) throw new Error('Another server has the port: address already in use');
-      return /redis_version:(\S+)/.exec(info)?.[1] ?? 'unknown';
+      return new RegExp(`${this.kind}_version:(\\S+)`).exec(info)?.[1] ?? 'unknown';
     } finally {
       client.disconnect();
     }
@@ -62,16 +63,23 @@ class RedisProcess extends BaseServer implements RedisServer {
   }
 }
 
-/** Starts Redis, without persistence unless `args` ask for it. */
-export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
-  const provision = await provide('redis');
+/** Starts Redis or Valkey, without persistence unless `args` ask for it. */
+export async function startRedis(given: RedisServerOptions = {}): Promise<RedisServer> {
+  const { engine = usualEngine() } = given;
+  const options = { ...given, engine };
+  const provision = await provide(engine);
   return startOnFreePort((port) => {
     const runtime =
       'binary' in provision
-        ? local(provision.binary.command, port, options)
+        ? local(provision.binary, port, options)
         : container(provision.image, port, options);
-    return new RedisProcess(runtime, options.tls);
+    return new RedisProcess(engine, runtime, options.tls);
   });
+}
+
+/** A run of the tests on Valkey is on Valkey wherever they start a Redis. */
+function usualEngine(): RedisEngine {
+  return process.env['CACHEFLOW_TEST_REDIS'] === 'valkey' ? 'valkey' : 'redis';
 }
 
 function serverArgs(port: number, { tls, args = [] }: RedisServerOptions): string[] {
@@ -84,14 +92,14 @@ function serverArgs(port: number, { tls, args = [] }: RedisServerOptions): strin
   return [...listen, ...files, '--save', '', '--appendonly', 'no', ...args];
 }
 
-function local(command: string, port: number, options: RedisServerOptions): Runtime {
+function local({ command, args }: Binary, port: number, options: RedisServerOptions): Runtime {
   return new LocalRuntime({
     name: 'redis',
     port,
     dataDir: (folder) => folder,
     main: (folder) => ({
       command,
-      args: ['--bind', '127.0.0.1', '--dir', folder, ...serverArgs(port, options)],
+      args: [...args, '--bind', '127.0.0.1', '--dir', folder, ...serverArgs(port, options)],
       cwd: folder,
     }),
   });
@@ -102,7 +110,7 @@ function container(image: string, port: number, options: RedisServerOptions): Ru
     image,
     port,
     innerPort: 6379,
-    args: ['redis-server', ...serverArgs(6379, options)],
+    args: [`${options.engine ?? 'redis'}-server`, ...serverArgs(6379, options)],
     mount: options.tls && dirname(options.tls.ca),
     dataDir: '/data',
   });

@@ -1,7 +1,10 @@
 import type { RedisOptions } from 'ioredis';
 
 /** The servers that tests, demo and bench can ask for. */
-export type ServerKind = 'mysql' | 'mariadb' | 'redis' | 'rabbitmq';
+export type ServerKind = 'mysql' | 'mariadb' | RedisEngine | 'rabbitmq';
+
+/** What speaks the protocol of Redis. */
+export type RedisEngine = 'redis' | 'valkey';
 
 /** A real server on 127.0.0.1, gone at the latest when the process that started it is gone. */
 export interface ServerHandle {
@@ -13,6 +16,8 @@ export interface ServerHandle {
   readonly pid: number;
   readonly dataDir: string;
   readonly version: string;
+  readonly isPaused: boolean;
+  isAlive(): Promise<boolean>;
   /** Clean shutdown; the data stay until dispose. */
   stop(): Promise<void>;
   /** SIGKILL; resolved when the process is gone. */
@@ -46,16 +51,11 @@ export interface SqlServer extends ServerHandle {
 }
 
 export interface RedisServer extends ServerHandle {
-  readonly kind: 'redis';
+  readonly kind: RedisEngine;
   /** For `new Redis(...)`, with the TLS part when the server was started with TLS. */
   connectionOptions(): RedisOptions;
   /** One command over a connection of its own. Survives restarts of the server. */
   command<T = unknown>(name: string, ...args: (string | number | Buffer)[]): Promise<T>;
-}
-
-export interface RedisCluster {
-  readonly nodes: RedisServer[];
-  dispose(): Promise<void>;
 }
 
 export interface RabbitMqServer extends ServerHandle {
@@ -94,6 +94,8 @@ export interface SqlServerOptions {
 }
 
 export interface RedisServerOptions {
+  /** @defaultValue 'redis' */
+  engine?: RedisEngine;
   /** Further redis-server arguments; they win over the defaults. */
   args?: string[];
   /** The port then speaks TLS only. */

@@ -6,17 +6,18 @@ import { cacheDir } from './cache-dir';
 import { apt } from './debian';
 
 const run = promisify(execFile);
-const PACKAGES = ['mysql-server-core', 'mysql-client-core'];
 const ARCHIVE_KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
-// Only helper scripts need it, and it is the largest part of the closure.
-const NOT_NEEDED = /^(lib)?perl/;
+// Only helper scripts need Perl, and only a service needs systemd; they are large.
+const NOT_NEEDED = /^((lib)?perl|systemd$)/;
 
 /**
- * Takes MySQL with everything below it, libc included, from Debian's unstable suite, since stable has none.
- * Nothing is installed: apt works on lists and a package state of its own.
+ * Takes packages with everything below them, libc included, from Debian's unstable suite, for servers that stable does
+ * not have. Nothing is installed: apt works on lists and a package state of its own.
+ *
+ * @param name of the folder in the cache
  */
-export async function fetchMysql(): Promise<void> {
-  const work = join(cacheDir(), `mysql-fetch-${process.pid}`);
+export async function fetchPackages(name: string, packages: readonly string[]): Promise<void> {
+  const work = join(cacheDir(), `${name}-fetch-${process.pid}`);
   const root = join(work, 'root');
   try {
     const options = await privateApt(work);
@@ -27,14 +28,14 @@ export async function fetchMysql(): Promise<void> {
       '-qq',
       '--no-install-recommends',
       '--print-uris',
-      ...PACKAGES,
+      ...packages,
     ]);
     await apt([...options, 'download', ...packageNames(uris)], join(work, 'debs'));
     for (const file of readdirSync(join(work, 'debs'))) {
       await run('dpkg', ['-x', join(work, 'debs', file), root]);
     }
-    rmSync(join(cacheDir(), 'mysql'), { recursive: true, force: true });
-    renameSync(root, join(cacheDir(), 'mysql'));
+    rmSync(join(cacheDir(), name), { recursive: true, force: true });
+    renameSync(root, join(cacheDir(), name));
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
@@ -72,7 +73,7 @@ async function mirror(): Promise<string> {
   const lines = targets.trim().split('\n');
   const main = lines.find((line) => !/-security|-updates|-backports/.test(line));
   const uri = main?.split(' ').at(1);
-  if (!uri) throw new Error('apt has no package source, so there is no mirror to take MySQL from.');
+  if (!uri) throw new Error('apt has no package source, so there is no mirror to fetch from.');
   return uri;
 }
 

@@ -1,7 +1,7 @@
 import { copyFile, mkdir, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { RedisServer } from '../../support/servers';
+import type { RedisServer } from '../../../support/servers';
 
 const SNAPSHOT_MILLIS = 8_000;
 const SNAPSHOTS_KEPT = 3;
