@@ -7,12 +7,10 @@ import { createItems, freshBinlog, insertItems, updateItems } from '../workload'
 import type { Cost, Workload } from './measure';
 import { measureCost } from './measure';
 import type { Options } from './options';
-import { readOptions, USAGE } from './options';
-import { planFor } from './plan';
+import { readOptions, ROWS_PER_STATEMENT, USAGE } from './options';
+import { perCore, planFor } from './plan';
 import { secondsToCatchUp, simulate } from './simulate';
 
-const ITEMS = 20_000;
-const ROWS_PER_STATEMENT = 1_000;
 const LOADS = [0.1, 0.5, 0.8, 0.9, 0.95];
 const OUTAGE_SECONDS = 60;
 
@@ -38,7 +36,7 @@ async function measure({ mariadb, rows }: Options): Promise<Cost[]> {
   try {
     console.log(`${sql.kind} ${sql.version}, Redis ${redis.version}, Node ${process.version}`);
     await createItems(sql);
-    await insertItems(sql, ITEMS);
+    await insertItems(sql, rows);
     const stage = await Stage.open(sql, redis);
     const costs: Cost[] = [];
     try {
@@ -51,19 +49,19 @@ async function measure({ mariadb, rows }: Options): Promise<Cost[]> {
       ];
       console.log(`Writing ${rows} single-row transactions …`);
       const start = await freshBinlog(sql);
-      await updateItems(sql, rows, ITEMS);
+      await updateItems(sql, rows, rows);
       const bytes = await binlogBytes(sql, start.file);
       for (const workload of single) {
         costs.push(await measureCost(stage, workload, { rows, bytes, startAt: start }));
         console.log(`${workload.label}: measured`);
       }
       const startOfMany = await freshBinlog(sql);
-      const written = await updateByStatements(sql, rows);
+      await updateByStatements(sql, rows);
       costs.push(
         await measureCost(
           stage,
           { label: `cache-aside, transactions of ${ROWS_PER_STATEMENT} rows`, options: {} },
-          { rows: written, bytes: await binlogBytes(sql, startOfMany.file), startAt: startOfMany },
+          { rows, bytes: await binlogBytes(sql, startOfMany.file), startAt: startOfMany },
         ),
       );
     } finally {
@@ -84,7 +82,8 @@ function printCosts(costs: readonly Cost[]): void {
       costs.map((cost) => [
         cost.label,
         {
-          'changes/s': Math.round(cost.perSecond),
+          'changes/s here': Math.round(cost.perSecond),
+          'changes/s of a core': Math.round(perCore(cost)),
           'leader µs': cost.leader.toFixed(1),
           'Redis µs': cost.redis.toFixed(1),
           'source µs': cost.source.toFixed(1),
@@ -120,10 +119,11 @@ function printPlans(costs: readonly Cost[], options: Options): void {
   );
 }
 
-function printSimulation({ label, perSecond }: Cost, { latencyMillis }: Options): void {
+function printSimulation(cost: Cost, { latencyMillis }: Options): void {
+  const perSecond = perCore(cost);
   const millisPerChange = 1_000 / perSecond;
   const fixedMillis = Math.max(0, latencyMillis - millisPerChange);
-  console.log(`\nSimulated: how long a change waits at one leader (${label}):`);
+  console.log(`\nSimulated: how long a change waits at one leader (${cost.label}):`);
   console.table(
     LOADS.map((load) => {
       const { p50, p99, meanBatch } = simulate(load, { fixedMillis, millisPerChange });
@@ -139,18 +139,15 @@ function printSimulation({ label, perSecond }: Cost, { latencyMillis }: Options)
   );
 }
 
-async function updateByStatements(sql: SqlServer, rows: number): Promise<number> {
+async function updateByStatements(sql: SqlServer, rows: number): Promise<void> {
   const connection = await createConnection(sql.connectionOptions());
-  const statements = Math.ceil(rows / ROWS_PER_STATEMENT);
-  for (let statement = 0; statement < statements; statement++) {
-    const first = (statement * ROWS_PER_STATEMENT) % ITEMS;
+  for (let first = 0; first < rows; first += ROWS_PER_STATEMENT) {
     await connection.query('UPDATE bench.items SET price = price + 1 WHERE id >= ? AND id < ?', [
       first,
       first + ROWS_PER_STATEMENT,
     ]);
   }
   await connection.end();
-  return statements * ROWS_PER_STATEMENT;
 }
 
 async function binlogBytes(sql: SqlServer, file: string): Promise<number> {

@@ -1,3 +1,4 @@
+import { Cluster } from 'ioredis';
 import type { RedisServer } from '../../test/support/servers';
 import type { MeasuredProcess } from '../group/measured-process';
 import type { AppOptions } from '../group/question';
@@ -17,7 +18,7 @@ export interface Workload {
 /** What one change costs, in microseconds of processor time. */
 export interface Cost {
   readonly label: string;
-  /** Of one leader, alone on its servers. */
+  /** Changes a second, as the machine let it. */
   readonly perSecond: number;
   readonly leader: number;
   /** All nodes together. */
@@ -34,9 +35,13 @@ interface Spent {
   readonly source: number;
 }
 
+const KEYS_AT_ONCE = 1_000;
+/** About as long as the JSON of a row. */
+const VALUE = 'x'.repeat(200);
+
 /**
- * Lets one leader catch up with `rows` changes. What it takes to boot and to find nothing is measured before, and taken
- * off.
+ * Lets one leader catch up with a change of each of `rows` rows, all of them cached. What it takes to boot and to find
+ * nothing is measured before, and taken off.
  */
 export async function measureCost(
   stage: Stage,
@@ -47,6 +52,7 @@ export async function measureCost(
   // The first one warms up the servers.
   await catchUp(stage, workload, 'latest', 0);
   const idle = await catchUp(stage, workload, 'latest', 0);
+  await cacheRows(stage, workload, rows);
   const spent = await catchUp(stage, workload, startAt, rows);
   const each = (of: keyof Spent): number => (spent[of] - idle[of]) / rows;
   return {
@@ -91,4 +97,15 @@ async function catchUp(
 
 async function cpuMicros(each: MeasuredProcess): Promise<number> {
   return (await each.ask('cpuMillis')) * 1_000;
+}
+
+async function cacheRows(stage: Stage, { cluster }: Workload, rows: number): Promise<void> {
+  const client = cluster
+    ? new Cluster(cluster.map(({ port }) => ({ host: '127.0.0.1', port })))
+    : stage.redis;
+  for (let first = 0; first < rows; first += KEYS_AT_ONCE) {
+    const ids = Array.from({ length: Math.min(KEYS_AT_ONCE, rows - first) }, (_, index) => first + index);
+    await Promise.all(ids.map((id) => client.set(`bench:items:${id}`, VALUE)));
+  }
+  if (cluster) client.disconnect();
 }

@@ -1,10 +1,12 @@
 import { parseArgs } from 'node:util';
 
+export const ROWS_PER_STATEMENT = 1_000;
+
 export const USAGE = `npm run scale -- [--mariadb] [--target N] [--rows N] [--headroom PERCENT] [--price DOLLARS]
   [--latency MILLIS]
 
 --target    changes per second to plan for
---rows      changes that each workload is measured with
+--rows      changes that each workload is measured with, a multiple of 1,000
 --headroom  how much of each core stays free, for bursts and for catching up
 --price     of a core for an hour
 --latency   of one change alone, for the simulation; npm run bench measures it`;
@@ -42,5 +44,5 @@ export function readOptions(args: readonly string[]): Options | undefined {
   };
   const { target, rows, headroom, price, latencyMillis } = options;
   const positive = [target, rows, price, latencyMillis].every((each) => each > 0);
-  return positive && Number.isInteger(rows) && headroom >= 0 && headroom < 1 ? options : undefined;
+  return positive && rows % ROWS_PER_STATEMENT === 0 && headroom >= 0 && headroom < 1 ? options : undefined;
 }

@@ -23,10 +23,15 @@ export interface Plan {
   readonly saturatesFirst: 'leader' | 'Redis';
 }
 
+/** What a leader carries that has a core of its own: its work is done by one thread. */
+export function perCore({ leader }: Cost): number {
+  return 1e6 / leader;
+}
+
 export function planFor(cost: Cost, { target, headroom, price }: PlanFor): Plan {
   const usable = 1 - headroom;
   const cores = (micros: number): number => (target * micros) / 1e6 / usable;
-  const leaders = Math.ceil(target / (cost.perSecond * usable));
+  const leaders = Math.ceil(cores(cost.leader));
   const redisMasters = Math.ceil(cores(cost.redis));
   return {
     leaders,
