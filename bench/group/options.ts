@@ -38,7 +38,7 @@ export function readOptions(args: readonly string[]): Options | undefined {
       seconds: { type: 'string', default: '20' },
       takeovers: { type: 'string', default: '20' },
       freezes: { type: 'string', default: '3' },
-      calls: { type: 'string', default: '6000' },
+      calls: { type: 'string', default: '2400' },
       only: { type: 'string', default: PARTS.join() },
       without: { type: 'string', default: '' },
       'report-only': { type: 'boolean', default: false },
