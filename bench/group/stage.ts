@@ -61,13 +61,13 @@ export class Stage {
   }
 
   /** Resolves when it has booted. */
-  async start(options: AppOptions, more?: More): Promise<MeasuredProcess> {
+  async start(options: AppOptions, more: More = {}): Promise<MeasuredProcess> {
     const started = await this.load();
     await started.ask('boot', options, more);
     return started;
   }
 
-  async startAll(count: number, options: AppOptions, more?: More): Promise<MeasuredProcess[]> {
+  async startAll(count: number, options: AppOptions, more: More = {}): Promise<MeasuredProcess[]> {
     return Promise.all(Array.from({ length: count }, () => this.start(options, more)));
   }
 
