@@ -92,6 +92,7 @@ export class EngineBuilder {
       checkpointGoesBack: config.checkpoint === 'redis' && !isCluster(redis.client),
       abandon: () => pipeline.abandon(),
       leadership: group.leadership,
+      onLead: () => barrier.prepare(),
       onDeposed: () => events.dropWaiting(),
       learn: (shape) => this.tableKeys.shapes.learn(shape),
       projection: (table, place) => (events.wants(table) ? undefined : strategy.columnsNeeded(table, place)),
