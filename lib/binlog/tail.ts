@@ -12,6 +12,7 @@ import type { ServerInfo } from '../mysql/control-connection';
 import { ControlConnection } from '../mysql/control-connection';
 import { BinlogResetError } from '../mysql/source-faults';
 import { loadTableDefinition, shapeOf } from '../mysql/table-definition';
+import { prepareReplication } from '../mysql/zongji';
 import { preflight } from '../preflight/preflight';
 import { sleep, untilAborted, withDeadline, withSignals } from '../support/abort';
 import { Backoff } from '../support/backoff';
@@ -38,6 +39,8 @@ export interface TailContext extends ResumeContext {
   /** The columns that somebody needs of the rows read at this place; undefined stands for all. */
   projection(table: TableShape, place: BinlogPlace): ReadonlySet<string> | undefined;
   readonly leadership: Leadership;
+  /** The lead was won: what the first change needs can be made ready. */
+  onLead(): void;
   /** The lead was lost: what was handed on and has not begun yet is another process' work now. */
   onDeposed(): void;
 }
@@ -231,6 +234,7 @@ export class Tail {
     const backoff = new Backoff(this.context.config.reconnect);
     while (!this.ended.aborted) {
       try {
+        await prepareReplication();
         const lead = await this.takeLead();
         await this.stream(backoff, lead);
       } catch (error) {
@@ -268,6 +272,7 @@ export class Tail {
     this.currentState = 'connecting';
     if (lead === this.lead) return lead;
     this.lead = lead;
+    this.context.onLead();
     const onLost = (): void => {
       this.context.onDeposed();
       this.reconnect(lead.ended.reason as Error);

@@ -97,6 +97,7 @@ export class EngineBuilder {
       checkpointGoesBack: config.checkpoint === 'redis' && !isCluster(redis.client),
       abandon: () => pipeline.abandon(),
       leadership: group.leadership,
+      onLead: () => barrier.prepare(),
       onDeposed: () => {
         events.dropWaiting();
         auditor.handOver();
