@@ -1,3 +1,5 @@
+import type { TableScope } from '../change/table-name';
+
 /** Decides which process of a group reads the stream. */
 export interface Leadership {
   /**
@@ -29,6 +31,8 @@ export interface Lead {
    * @throws GroupSplitError where somebody else leads on another server
    */
   begin(identity: string, signal: AbortSignal): Promise<Term>;
+  /** Nothing that `uncovered` named is left in the cache. Never rejects. */
+  covered(): Promise<void>;
   /** Somebody else has a later term. */
   depose(reason: Error): void;
 }
@@ -39,6 +43,11 @@ export interface Term {
   readonly number: number;
   /** Somebody else may have led since this process has read last. */
   readonly isNew: boolean;
+  /**
+   * Tables whose changes nobody has followed so far, or in another way: what is cached of them may be old. Undefined
+   * stands for all.
+   */
+  readonly uncovered: readonly (TableScope | undefined)[];
 }
 
 /** The lead of a process that stands alone. */
@@ -49,6 +58,7 @@ export const ALONE: Leadership = {
 const LEAD: Lead = {
   ended: new AbortController().signal,
   isOver: false,
-  begin: async () => Promise.resolve({ number: 0, isNew: false }),
+  begin: async () => Promise.resolve({ number: 0, isNew: false, uncovered: [] }),
+  covered: async () => Promise.resolve(),
   depose: () => undefined,
 };

@@ -16,6 +16,8 @@ import type { BinlogPosition, PreparedTransaction } from '../change/position';
 import type { Start } from './start-position';
 import { findStart } from './start-position';
 import { createGtidTracker } from '../mysql/zongji';
+import { nameOf } from '../change/table-name';
+import type { TableScope } from '../change/table-name';
 import type { CacheHistory } from './cache-history';
 
 /** What it takes to find out where to go on. */
@@ -46,6 +48,8 @@ export interface ResumeOccasion {
   readonly bootPosition: BinlogPosition | undefined;
   /** The fencing token of what is saved from now on; 0 without a group. */
   readonly term: number;
+  /** See `Term`. */
+  readonly uncovered: readonly (TableScope | undefined)[];
 }
 
 /** How long a transaction of the binlog may take until it can be read, where nobody can be asked. */
@@ -118,9 +122,9 @@ export class ResumePoint {
   async find(
     control: ControlConnection,
     server: ServerInfo,
-    { bootPosition, term }: ResumeOccasion,
+    { bootPosition, term, uncovered }: ResumeOccasion,
   ): Promise<ResumeStart> {
-    const { config, position, queue, cache } = this.context;
+    const { config, errors, position, queue, cache } = this.context;
     const before = position.value;
     const isOther = before?.serverUuid !== undefined && before.serverUuid !== server.identity;
     const { rewinds } = this;
@@ -160,7 +164,7 @@ export class ResumePoint {
       ...(prepared.length > 0 ? { prepared } : {}),
     };
     position.start(
-      flush === undefined ? place : undefined,
+      flush === undefined && uncovered.length === 0 ? place : undefined,
       {
         serverUuid: server.identity,
         epoch: epoch.number,
@@ -172,7 +176,10 @@ export class ResumePoint {
         : await createGtidTracker(server.flavor, start.position.gtidSet),
       sameServer,
     );
-    if (flush !== undefined) await this.beginWithFlush(flush, place, server);
+    if (flush !== undefined) {
+      errors.report(flush);
+      await this.beginWithFlush([undefined], place, server);
+    } else if (uncovered.length > 0) await this.coverTables(uncovered, place, server);
     else if (!known && config.startAt === 'latest') await this.saveStart();
     this.firstStart = flush === undefined && !known;
     this.rewindsDone = rewinds;
@@ -221,22 +228,37 @@ export class ResumePoint {
     );
   }
 
-  /** The flush goes first through the queue, so that it is repeated if it is cut short. */
-  private async beginWithFlush(
-    reason: CacheflowError,
-    place: BinlogPosition,
+  /** What others have cached of these tables was not kept right by those that led. */
+  private async coverTables(
+    tables: readonly (TableScope | undefined)[],
+    place: Checkpoint,
     server: ServerInfo,
   ): Promise<void> {
-    const { errors, keeper, queue } = this.context;
-    errors.report(reason);
+    const names = tables.map((table) =>
+      table?.table ? nameOf({ schema: table.schema, table: table.table }) : '*',
+    );
+    this.context.errors.info(
+      `The options of ${names.join(', ')} are others than those of the leader before: the keys of these tables are removed`,
+    );
+    await this.beginWithFlush(tables, place, server);
+  }
+
+  /** The flush goes first through the queue, so that it is repeated if it is cut short. */
+  private async beginWithFlush(
+    tables: readonly (TableScope | undefined)[],
+    place: Checkpoint,
+    server: ServerInfo,
+  ): Promise<void> {
+    const { keeper, queue } = this.context;
     keeper.reset();
     // By GTID what is not executed yet will be read; by file and offset it may be committed but not yet visible.
     if (!(server.gtid && server.flavor === 'mysql')) await sleep(VISIBLE_AFTER_MILLIS, this.ended);
     // The next transaction begins at the place itself, and is newer than the flush.
     const { file } = place;
     const offset = Math.max(0, place.offset - 1);
-    const flush = { kind: 'flush', table: undefined, position: { file, offset } } as const;
-    queue.push({ items: [flush], bytes: 0, end: place, gtid: undefined });
+    const items = tables.map((table) => ({ kind: 'flush', table, position: { file, offset } }) as const);
+    const { prepared } = place;
+    queue.push({ items, bytes: 0, end: place, gtid: undefined, ...(prepared ? { prepared } : {}) });
   }
 
   private positionLost(reason: string): PositionLostError {

@@ -295,10 +295,12 @@ export class Tail {
     if (term.isNew) this.resumePoint.beginTerm();
     await withSignals([this.ended, lead.ended], (either) => untilAborted(this.userGate.pass(), either));
     const { bootPosition } = this;
-    const start = await this.resumePoint.find(control, server, { bootPosition, term: term.number });
+    const occasion = { bootPosition, term: term.number, uncovered: term.uncovered };
+    const start = await this.resumePoint.find(control, server, occasion);
     const source = await this.createSource(control, server, start, () => backoff.reset());
     this.ended.throwIfAborted();
     lead.ended.throwIfAborted();
+    void this.cover(lead, start.position);
     this.source = source;
     if (this.userGate.isClosed) source.hold('user');
     const open = {
@@ -318,6 +320,16 @@ export class Tail {
       `Tailing ${server.flavor} ${server.version} from ${formatPosition(start.position)} as server id ${this.serverId}`,
     );
     return Promise.race([broken, this.watch.run({ source, control, server })]);
+  }
+
+  /** What begins with a flush has covered its tables once it has gone through. */
+  private async cover(lead: Lead, start: BinlogPosition): Promise<void> {
+    try {
+      await withSignals([this.ended, lead.ended], (either) => this.context.position.reach(start, either));
+      await lead.covered();
+    } catch {
+      // Who leads next removes the keys again.
+    }
   }
 
   /** What turns the bytes of this connection into changes in the queue. */

@@ -12,6 +12,17 @@ interface Entry {
   settled: boolean;
 }
 
+/** What a keeper works with. */
+export interface KeeperContext {
+  readonly name: string;
+  readonly store: CheckpointStore;
+  readonly errors: ErrorReporter;
+  /** Ends the attempts to save. */
+  readonly signal: AbortSignal;
+  /** Told when a later leader has saved one, so that ours comes too late. */
+  onDeposed(error: LeadershipLostError, term: number | undefined): void;
+}
+
 /** Decides how far the checkpoint may move, and saves it. */
 export class CheckpointKeeper {
   /** Applied batches in commit order, the oldest of which still waits for handlers. */
@@ -21,14 +32,7 @@ export class CheckpointKeeper {
   /** The checkpoint that is stored. */
   saved: Checkpoint | undefined;
 
-  constructor(
-    private readonly name: string,
-    private readonly store: CheckpointStore,
-    private readonly errors: ErrorReporter,
-    private readonly signal: AbortSignal,
-    /** Told when a later leader has saved one, so that ours comes too late. */
-    private readonly onDeposed: (error: LeadershipLostError, term: number | undefined) => void,
-  ) {}
+  constructor(private readonly context: KeeperContext) {}
 
   /**
    * Everything up to here was applied; the handler calls may still run. The checkpoint moves here once they and all
@@ -84,30 +88,31 @@ export class CheckpointKeeper {
   }
 
   private async saveDue(): Promise<void> {
+    const { name, store, errors, signal, onDeposed } = this.context;
     const backoff = new Backoff({ minMillis: 50, maxMillis: 2_000 });
     // After the cut-off another process may have taken over, whose checkpoint must not be moved back.
-    while (this.due && !this.signal.aborted) {
+    while (this.due && !signal.aborted) {
       const checkpoint = this.due;
       try {
-        await this.store.save(this.name, checkpoint);
+        await store.save(name, checkpoint);
         this.saved = checkpoint;
         if (this.due === checkpoint) this.due = undefined;
       } catch (cause) {
         // The tail goes back, and what was due with it.
-        if (this.signal.aborted || cause instanceof RedisRewoundError) break;
+        if (signal.aborted || cause instanceof RedisRewoundError) break;
         if (cause instanceof LeadershipLostError) {
           if (this.due === checkpoint) this.due = undefined;
-          this.onDeposed(cause, checkpoint.term);
+          onDeposed(cause, checkpoint.term);
           break;
         }
-        this.errors.report(
+        errors.report(
           new CheckpointFailedError(
             `The checkpoint could not be saved: ${messageOf(cause)}; changes are applied all the same, ` +
               'a restart would repeat them, and saving is tried again',
             { cause },
           ),
         );
-        await backoff.wait(this.signal).catch(() => undefined);
+        await backoff.wait(signal).catch(() => undefined);
       }
     }
     // In the same turn in which nothing was due any more, so that no later call is taken for this one.

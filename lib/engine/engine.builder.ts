@@ -60,9 +60,13 @@ export class EngineBuilder {
     const store = await this.stores.resolve();
     const position = new AppliedPosition();
     const group = this.createGroup(store.isFenced ?? false);
-    const keeper = new CheckpointKeeper(name, store, errors, cutOff.signal, (error, term) =>
-      tail.deposed(error, term),
-    );
+    const keeper = new CheckpointKeeper({
+      name,
+      store,
+      errors,
+      signal: cutOff.signal,
+      onDeposed: (error, term) => tail.deposed(error, term),
+    });
     const queue: ChangeQueue = new ChangeQueue(config.queue, (full) => tail.holdForQueue(full));
     const barrier = this.createBarrier(position, () => tail);
     const pipeline = new ChangePipeline({

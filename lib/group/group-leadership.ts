@@ -3,13 +3,13 @@ import type { ErrorReporter } from '../errors/error-reporter';
 import { GroupSplitError } from '../errors/group.errors';
 import type { RedisConnection } from '../redis/redis-connection';
 import type { RedisHold } from '../redis/redis-hold';
-import { claimTerm, groupKeys, resignTerm } from '../redis/scripts/group';
+import { claimTerm, coverTables, groupKeys, resignTerm } from '../redis/scripts/group';
 import { untilAborted } from '../support/abort';
 import type { GroupSnapshot } from './group-snapshot';
 import type { Election, Lock } from './lock';
 import type { Member } from './member';
 import type { OptionPrint } from './option-print';
-import { digestOf } from './option-print';
+import { digestOf, uncoveredBy } from './option-print';
 
 export interface LeadershipContext {
   readonly name: string;
@@ -81,6 +81,7 @@ export class GroupLeadership implements Leadership {
 
 class GroupLead implements Lead {
   private latest: LeadingTerm | undefined;
+  private isCovered = false;
 
   constructor(
     private readonly context: LeadershipContext,
@@ -113,7 +114,7 @@ class GroupLead implements Lead {
       await lock.release(reason);
       throw reason;
     }
-    if (latest?.server === identity) return { number: latest.number, isNew: false };
+    if (latest?.server === identity) return { number: latest.number, isNew: false, uncovered: [] };
     const { redis, hold, name, member, print, onBegun, beat, errors } = this.context;
     const by = { own: member.id, server: identity, digest: digestOf(print), print: JSON.stringify(print) };
     let askedAt = 0;
@@ -136,7 +137,21 @@ class GroupLead implements Lead {
     onBegun(claim.paused, askedAt);
     errors.info(`This process leads the group "${name}" now (term ${claim.term})`);
     void beat().catch(() => undefined);
-    return { number: claim.term, isNew: true };
+    this.isCovered = claim.covered === JSON.stringify(print);
+    return { number: claim.term, isNew: true, uncovered: uncoveredBy(print, claim.covered) };
+  }
+
+  async covered(): Promise<void> {
+    const { redis, name, print } = this.context;
+    const { latest, ended } = this;
+    if (this.isCovered || !latest) return;
+    const keys = groupKeys(redis.client, name);
+    try {
+      await untilAborted(coverTables(redis.client, keys, latest.number, JSON.stringify(print)), ended);
+      this.isCovered = true;
+    } catch {
+      // The next leader removes them again, which is always right.
+    }
   }
 
   depose(reason: Error): void {

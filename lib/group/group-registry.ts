@@ -11,7 +11,7 @@ import type { OptionPrint } from './option-print';
 import { differences, digestOf } from './option-print';
 
 /** How often each process tells that it lives, and looks who else does. */
-export const BEAT_MILLIS = 1_000;
+const BEAT_MILLIS = 1_000;
 /** How long a process that ends takes to say goodbye. */
 const LEAVE_MILLIS = 500;
 

@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto';
+import type { TableScope } from '../change/table-name';
 import type { CacheflowConfig } from '../config/cacheflow.config';
 
 /** The options in which the processes of a group have to agree, each with a digest of its value, by name. */
 export type OptionPrint = Readonly<Record<string, string>>;
+
+const TABLES = 'tables ';
 
 /** Nothing of it tells the values themselves. */
 export function printOptions(config: CacheflowConfig, election: string): OptionPrint {
@@ -15,7 +18,7 @@ export function printOptions(config: CacheflowConfig, election: string): OptionP
     barrier: digestOf(config.barrier !== undefined),
   };
   for (const { index: _index, ...rule } of config.rules.all)
-    print[`tables ${rule.db}.${rule.table}`] = digestOf(rule);
+    print[`${TABLES}${rule.db}.${rule.table}`] = digestOf(rule);
   return print;
 }
 
@@ -28,6 +31,29 @@ export function digestOf(value: unknown): string {
 export function differences(one: OptionPrint, other: OptionPrint): string[] {
   const names = new Set([...Object.keys(one), ...Object.keys(other)]);
   return [...names].filter((name) => one[name] !== other[name]).sort();
+}
+
+/**
+ * The tables of which the cache was not kept right so far, because those that led had other options, or had none for
+ * them; undefined stands for all. Nothing where nobody has led.
+ *
+ * @param covered the options of those that led, as JSON
+ */
+export function uncoveredBy(print: OptionPrint, covered: string): (TableScope | undefined)[] {
+  if (covered === '') return [];
+  let before: OptionPrint = {};
+  try {
+    before = JSON.parse(covered) as OptionPrint;
+  } catch {
+    // Written by another version: nothing is known.
+  }
+  const names = Object.keys(print).filter((name) => name.startsWith(TABLES) && print[name] !== before[name]);
+  const tables = names.map((name) => name.slice(TABLES.length));
+  if (tables.some((table) => table.includes('*'))) return [undefined];
+  return tables.map((table) => {
+    const dot = table.indexOf('.');
+    return { schema: table.slice(0, dot), table: table.slice(dot + 1) };
+  });
 }
 
 /** JSON in which the order of properties does not matter, and functions and patterns count by their text. */

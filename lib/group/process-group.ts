@@ -320,7 +320,7 @@ function unfencedFault({ pid, host }: GroupMember): ConfigurationFault {
       `another process (pid ${pid} on ${host}) runs with the same \`name\`, and the store of the checkpoint does not ` +
       'keep a leader that was deposed from saving over its successor',
     fix:
-      "Use checkpoint: 'redis', or a CheckpointStore with \`isFenced\`; or give each process a \`name\` of its own; or set " +
+      "Use checkpoint: 'redis', or a CheckpointStore with `isFenced`; or give each process a `name` of its own; or set " +
       "election: 'none', and run one process only",
   };
 }

@@ -51,8 +51,8 @@ async function main(): Promise<void> {
     pause: () => cacheflow.pause(),
     resume: () => cacheflow.resume(),
     keyOf: (table: string, row: object) => cacheflow.keyOf(table, row),
-    read: (key: string, value: unknown, options?: object) =>
-      cacheflow.getOrLoad(key, () => Promise.resolve(value), options),
+    read: (key: string, value: unknown, how?: object) =>
+      cacheflow.getOrLoad(key, () => Promise.resolve(value), how),
     close: () => app.close(),
   };
   process.on('message', ({ id, ask, args }: Question) => {

@@ -221,7 +221,7 @@ it('the service tells the types of what it gives', () => {
     (options?: { timeoutMillis?: number }) => Promise<void>
   >();
   expectTypeOf<CacheflowService['invalidate']>().toEqualTypeOf<(...keys: string[]) => Promise<void>>();
-  expectTypeOf<CacheflowService['pause']>().toEqualTypeOf<() => void>();
+  expectTypeOf<CacheflowService['pause']>().toEqualTypeOf<() => Promise<void>>();
   expectTypeOf<CacheflowStatus['state']>().toEqualTypeOf<TailState>();
   expectTypeOf<CacheflowError['code']>().toEqualTypeOf<CacheflowErrorCode>();
   expectTypeOf<CheckpointStore['load']>().returns.resolves.toEqualTypeOf<Checkpoint | null>();

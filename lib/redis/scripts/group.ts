@@ -70,7 +70,7 @@ redis.call('HSETNX', group, 'id', ARGV[3])
 redis.call('HSET', group, 'term', whole(term), 'leader', own, 'server', server, 'since', whole(now),
   'digest', ARGV[4], 'print', ARGV[5])
 redis.call('HDEL', group, 'state', 'stateAt')
-return { 'claimed', whole(term), redis.call('HGET', group, 'paused') or '0' }
+return { 'claimed', whole(term), redis.call('HGET', group, 'paused') or '0', redis.call('HGET', group, 'covered') or '' }
 `);
 
 /** KEYS: group; ARGV: own id, term. The term stays: it only grows. */
@@ -176,12 +176,30 @@ export async function leaveGroup(client: RedisClient, keys: GroupKeys, own: stri
   await client.hdel(keys.members, own);
 }
 
+/** KEYS: group; ARGV: term, list of options. */
+const COVER = defineScript(`
+if redis.call('HGET', KEYS[1], 'term') == ARGV[1] then redis.call('HSET', KEYS[1], 'covered', ARGV[2]) end
+return 1
+`);
+
+/** Says by which options the cache is right from now on. */
+export async function coverTables(
+  client: RedisClient,
+  keys: GroupKeys,
+  term: number,
+  print: string,
+): Promise<void> {
+  await callScript(client, COVER, [keys.group], [String(term), print]);
+}
+
 export type Claim =
   | {
       readonly kind: 'claimed';
       /** The fencing token: higher than that of all leaders before. */
       readonly term: number;
       readonly paused: boolean;
+      /** The options by which the cache was kept right so far; '' where nobody has said. */
+      readonly covered: string;
     }
   /** Somebody leads the group on another server. */
   | { readonly kind: 'elsewhere'; readonly leader: string; readonly server: string };
@@ -199,9 +217,9 @@ export async function claimTerm(
 ): Promise<Claim> {
   const args = [by.own, by.server, by.groupId, by.digest, by.print];
   const reply = (await callScript(client, CLAIM, [keys.group, keys.members], args)) as unknown[];
-  const [kind, first, second] = reply.map(String) as [string, string, string];
+  const [kind, first, second, third] = reply.map(String) as [string, string, string, string];
   if (kind === 'elsewhere') return { kind, leader: first, server: second };
-  return { kind: 'claimed', term: Number(first), paused: second === '1' };
+  return { kind: 'claimed', term: Number(first), paused: second === '1', covered: third };
 }
 
 export async function resignTerm(

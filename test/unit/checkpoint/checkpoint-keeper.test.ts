@@ -18,7 +18,13 @@ function keeperOf(): { keeper: CheckpointKeeper; saves: number[]; controller: Ab
     save: async (_name: string, { offset }: Checkpoint) => void saves.push(offset),
   };
   const controller = new AbortController();
-  const keeper = new CheckpointKeeper('test', store, new ErrorReporter('test'), controller.signal);
+  const keeper = new CheckpointKeeper({
+    name: 'test',
+    store,
+    errors: new ErrorReporter('test'),
+    signal: controller.signal,
+    onDeposed: () => undefined,
+  });
   return { keeper, saves, controller };
 }
 
