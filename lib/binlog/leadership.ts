@@ -5,7 +5,6 @@ export interface Leadership {
   /**
    * Resolves once this process leads, at once where it does already. Rejects with the signal's reason, or with what keeps
    * it from being elected.
-   *
    */
   acquire(signal: AbortSignal, observer: LeadObserver): Promise<Lead>;
 }
