@@ -9,6 +9,9 @@ const REAL_SERVERS = {
   env: { CACHEFLOW_IN_MEMORY: '1' },
 } as const;
 
+/** What runs on every kind of Redis in each run; the whole is `npm run test:redis -- --redis <name>`. */
+const ON_EVERY_REDIS = ['test/integration/strategy/*.test.ts', 'test/integration/retry/in-place.test.ts'];
+
 export default defineConfig({
   test: {
     globalSetup: 'test/support/build-run-tree.ts',
@@ -28,6 +31,15 @@ export default defineConfig({
         test: { ...REAL_SERVERS, name: 'promises', include: ['test/promises/**/*.test.ts'] },
       },
       { extends: true, test: { ...REAL_SERVERS, name: 'e2e', include: ['test/e2e/**/*.test.ts'] } },
+      ...['cluster', 'sentinel', 'valkey'].map((redis) => ({
+        extends: true as const,
+        test: {
+          ...REAL_SERVERS,
+          name: `redis-${redis}`,
+          include: ON_EVERY_REDIS,
+          env: { ...REAL_SERVERS.env, CACHEFLOW_TEST_REDIS: redis },
+        },
+      })),
     ],
   },
 });

@@ -1,15 +1,19 @@
 import 'reflect-metadata';
 import type { INestApplication } from '@nestjs/common';
 import { CacheflowService } from '../lib';
+import type { RedisServer } from '../test/support/servers';
 import { AppConfig } from './app.config';
 import { createApp } from './create-app';
 import { createSchema } from './database/schema';
+import { AppGroup } from './demo/app-group';
 import { banner } from './demo/banner';
 import { retryConnected, timeOneInvalidation } from './demo/check';
+import { Front } from './demo/front';
+import { GroupCheck } from './demo/group-check';
 import { type DemoOptions, demoOptions, USAGE } from './demo/options';
 import { choosePort } from './demo/port';
 import { insertUsers, useTheApp } from './demo/rows';
-import { createBinlogReader, DemoServers } from './demo/servers';
+import { createBinlogReader, DemoServers, giveMemoryBack } from './demo/servers';
 
 const INTERRUPTED = 130;
 
@@ -17,6 +21,8 @@ const INTERRUPTED = 130;
 class Demo {
   private servers: DemoServers | undefined;
   private app: INestApplication | undefined;
+  private group: AppGroup | undefined;
+  private front: Front | undefined;
 
   constructor(private readonly options: DemoOptions) {}
 
@@ -44,22 +50,20 @@ class Demo {
       },
       { url: rabbitmqUrl },
     );
-    this.app = await createApp(config, { logLevels: ['fatal', 'error', 'warn'] });
-    await this.app.listen(options.check ? 0 : await choosePort(options.port), '127.0.0.1');
-    const url = await this.app.getUrl();
-    // Once the tail has connected: what is measured and shown is a change, not the first connection.
-    const cacheflow = this.app.get(CacheflowService);
-    await cacheflow.caughtUp();
+    const port = options.check ? 0 : await choosePort(options.port);
+    const url =
+      options.processes > 1 ? await this.startGroup(config, port, redis) : await this.startApp(config, port);
     if (options.check) {
-      const millis = await timeOneInvalidation(url, sql, redis, cacheflow);
+      const millis = await timeOneInvalidation(url, { sql, redis });
       console.log(`The cached key was gone ${millis.toFixed(1)} ms after the change was committed.`);
+      if (this.group) await new GroupCheck(url, this.group, sql).run();
       await rabbitmq;
-      await retryConnected(cacheflow);
+      await retryConnected(url);
       console.log('Refused commands are tried again over RabbitMQ.');
       return;
     }
-    await useTheApp(this.app);
-    this.app.useLogger(['fatal', 'error', 'warn', 'log']);
+    await useTheApp(url);
+    this.app?.useLogger(['fatal', 'error', 'warn', 'log']);
     console.log(banner(url, sql, redis, rabbitmqUrl));
     // The page is of use without it.
     await rabbitmq.catch((error: Error) => console.error(error.message));
@@ -67,10 +71,27 @@ class Demo {
 
   async end(): Promise<void> {
     try {
+      await Promise.all([this.group?.close(), this.front?.close()]);
       await this.app?.close();
     } finally {
       await this.servers?.dispose();
     }
+  }
+
+  private async startApp(config: AppConfig, port: number): Promise<string> {
+    this.app = await createApp(config, { logLevels: ['fatal', 'error', 'warn'] });
+    await this.app.listen(port, '127.0.0.1');
+    // Once the tail has connected: what is measured and shown is a change, not the first connection.
+    await this.app.get(CacheflowService).caughtUp();
+    return this.app.getUrl();
+  }
+
+  private async startGroup(config: AppConfig, port: number, redis: RedisServer): Promise<string> {
+    const { processes: count, check: quiet } = this.options;
+    this.group = new AppGroup({ config, count, quiet, onEnded: () => giveMemoryBack(redis) });
+    await this.group.start();
+    this.front = new Front(this.group);
+    return this.front.listen(port);
   }
 }
 

@@ -3,8 +3,10 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
 import { exec, ROOT } from './lib/exec.mjs';
 import { isInstalled } from './lib/installed.mjs';
+import { redisSuite, TOPOLOGIES } from './lib/redis-suite.mjs';
 
 const PACKAGE_MATRIX = join(ROOT, 'scripts/package-matrix.mjs');
 const BUILT_SERVERS = join(ROOT, '.build/test/support/servers/index.js');
@@ -26,6 +28,20 @@ const commands = {
     const [tested, packaged] = await Promise.all([exec('vitest', ['run', ...args]), packaging]);
     process.stdout.write(said.join(''));
     return Math.max(tested, packaged);
+  },
+  async 'test:redis'(args) {
+    const { values, positionals } = parseArgs({
+      args,
+      options: { redis: { type: 'string' } },
+      allowPositionals: true,
+    });
+    if (!TOPOLOGIES.includes(values.redis)) {
+      console.error(`Usage: npm run test:redis -- --redis ${TOPOLOGIES.join('|')} [file…]`);
+      return 2;
+    }
+    await buildRunTree();
+    process.env.CACHEFLOW_TEST_REDIS = values.redis;
+    return exec('vitest', ['run', ...(positionals.length > 0 ? positionals : redisSuite(values.redis))]);
   },
   async vitest(args) {
     return exec('vitest', ['run', ...args]);

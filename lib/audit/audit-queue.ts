@@ -49,6 +49,14 @@ export class AuditQueue {
     return undefined;
   }
 
+  /** Drops all that waits, and tells how many changes it was. */
+  clear(): number {
+    const { size } = this;
+    for (const queue of this.waiting) queue.length = 0;
+    this.size = 0;
+    return size;
+  }
+
   /** Milliseconds until something is due; undefined while nothing waits. */
   millisLeft(now: number): number | undefined {
     const next = Math.min(...this.waiting.map((queue, horizon) => this.dueAt(horizon, queue[0])));

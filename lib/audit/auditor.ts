@@ -51,6 +51,8 @@ export class Auditor {
   private running: Promise<void> | undefined;
   private wake: (() => void) | undefined;
   private skipped = 0;
+  /** Another one for each lead that was lost. */
+  private turn = 0;
   /** Changes that are being looked at. */
   private inHand = 0;
 
@@ -90,6 +92,15 @@ export class Auditor {
     this.wake?.();
     await this.running;
     this.source.close();
+  }
+
+  /**
+   * Another process of the group applies the changes from now on: who does not see them cannot tell a wrong value from
+   * one that is just being changed.
+   */
+  handOver(): void {
+    this.turn++;
+    this.skipped += this.queue.clear();
   }
 
   /** Draws from a batch that was applied. */
@@ -137,14 +148,16 @@ export class Auditor {
 
   /** All that is due of one horizon, table by table. Waits while the source, Redis or the tail is away. */
   private async look({ horizon, changes }: DueChecks, tail: AuditedTail): Promise<void> {
+    const { turn } = this;
     this.inHand = changes.length;
     for (const ofTable of byTable(changes)) {
       const results = await this.untilChecked(ofTable, tail);
-      if (!results) break;
+      if (!results || turn !== this.turn) break;
       await this.conclude(horizon, ofTable, results);
     }
     this.inHand = 0;
-    for (const change of changes) this.queue.add(change, horizon + 1);
+    if (turn !== this.turn) this.skipped += changes.length;
+    else for (const change of changes) this.queue.add(change, horizon + 1);
   }
 
   /** Without a result, a key cannot be compared; undefined at the end. */
@@ -152,10 +165,12 @@ export class Auditor {
     changes: readonly AuditedChange[],
     tail: AuditedTail,
   ): Promise<ReadonlyMap<string, CheckResult> | undefined> {
+    const { turn } = this;
     const { signal } = this.ending;
     const backoff = new Backoff({ minMillis: 100, maxMillis: 5_000 });
     let failures = 0;
     for (;;) {
+      if (turn !== this.turn) return undefined;
       try {
         signal.throwIfAborted();
         if (!tail.isStreaming()) throw new Error('Nothing can be told while the tail is away');

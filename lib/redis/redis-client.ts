@@ -25,8 +25,6 @@ export function createRedisClient(source: Exclude<RedisSource, RedisClient | { n
     // After a failover behind the same address the connection may still lead to the old master.
     reconnectOnError: (error: Error) => (error.message.startsWith('READONLY') ? 1 : false),
     retryStrategy: (attempt: number) => Math.min(attempt * 50, LONGEST_RETRY_DELAY_MILLIS),
-    // Told by the sentinels of another master, also while the old one neither answers nor closes the connection.
-    failoverDetector: true,
     ...options,
   };
   const client = typeof source === 'string' ? new Redis(source, settings) : new Redis(settings);

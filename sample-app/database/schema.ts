@@ -15,6 +15,12 @@ const STATEMENTS = [
      theme ENUM('light', 'dark') NOT NULL DEFAULT 'light',
      newsletter BOOLEAN NOT NULL DEFAULT FALSE
    )`,
+  `CREATE TABLE IF NOT EXISTS user.welcome_mails (
+     user_id INT UNSIGNED NOT NULL PRIMARY KEY,
+     change_id VARCHAR(300) NOT NULL,
+     pid INT UNSIGNED NOT NULL,
+     calls INT UNSIGNED NOT NULL DEFAULT 1
+   )`,
   // Nothing but the page's race uses it.
   `CREATE TABLE IF NOT EXISTS user.raced (
      id INT UNSIGNED NOT NULL PRIMARY KEY,

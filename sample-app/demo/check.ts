@@ -1,7 +1,7 @@
-import { setTimeout as pause } from 'node:timers/promises';
-import type { CacheflowService } from '../../lib';
 import type { RedisServer, SqlServer } from '../../test/support/servers';
-import { Redis } from 'ioredis';
+import { waitFor } from '../../test/support/wait-for';
+import type { Snapshot } from '../live/snapshot.service';
+import { callApp } from './call-app';
 
 const TIMEOUT_MILLIS = 10_000;
 const USER_ID = 1;
@@ -15,39 +15,35 @@ const USER_ID = 1;
  */
 export async function timeOneInvalidation(
   url: string,
-  sql: SqlServer,
-  redisServer: RedisServer,
-  cacheflow: CacheflowService,
+  { sql, redis }: { sql: SqlServer; redis: RedisServer },
 ): Promise<number> {
-  const redis = new Redis(redisServer.connectionOptions());
-  try {
-    const answer = await fetch(`${url}/users/${USER_ID}`);
-    if (!answer.ok) throw new Error(`GET /users/${USER_ID} was answered with ${answer.status}`);
-    const key = cacheflow.keyOf('user.users', { id: USER_ID });
-    if ((await redis.exists(key)) === 0) throw new Error(`Reading the user did not fill ${key}`);
+  await callApp('GET', `${url}/users/${USER_ID}`);
+  const { users } = await lookAt(url);
+  const key = users.find(({ id }) => id === USER_ID)?.key ?? '';
+  if (!(await isCached(redis, key))) throw new Error(`Reading the user did not fill ${key}`);
 
-    // This server handle has its own connection: the service does not see the statement.
-    await sql.query('UPDATE user.users SET name = ? WHERE id = ?', ['Ada King', USER_ID]);
-    const committed = performance.now();
-    while ((await redis.exists(key)) === 1) {
-      if (performance.now() - committed > TIMEOUT_MILLIS) {
-        throw new Error(`${key} is still in Redis ${TIMEOUT_MILLIS} ms after the commit`);
-      }
+  // This server handle has its own connection: the service does not see the statement.
+  await sql.query('UPDATE user.users SET name = ? WHERE id = ?', ['Ada King', USER_ID]);
+  const committed = performance.now();
+  while (await isCached(redis, key)) {
+    if (performance.now() - committed > TIMEOUT_MILLIS) {
+      throw new Error(`${key} is still in Redis ${TIMEOUT_MILLIS} ms after the commit`);
     }
-    return performance.now() - committed;
-  } finally {
-    redis.disconnect();
   }
+  return performance.now() - committed;
 }
 
 /** @throws Error when the library does not find the broker */
-export async function retryConnected(cacheflow: CacheflowService): Promise<void> {
-  const since = performance.now();
-  for (;;) {
-    const { state } = cacheflow.status().retry;
-    if (state === 'connected') return;
-    if (performance.now() - since > TIMEOUT_MILLIS)
-      throw new Error(`RabbitMQ is up, but the retry is ${state}`);
-    await pause(20);
-  }
+export async function retryConnected(url: string): Promise<void> {
+  await waitFor(async () => (await lookAt(url)).status.retry.state === 'connected', {
+    message: 'the retry to find RabbitMQ, which is up',
+  });
+}
+
+function lookAt(url: string): Promise<Snapshot> {
+  return callApp('GET', `${url}/live`);
+}
+
+async function isCached(redis: RedisServer, key: string): Promise<boolean> {
+  return (await redis.command('EXISTS', key)) === 1;
 }

@@ -1,7 +1,6 @@
-import type { INestApplication } from '@nestjs/common';
 import type { SqlServer } from '../../test/support/servers';
-import { SettingsService } from '../settings/settings.service';
-import { UsersService } from '../users/users.service';
+import type { SettingsInput } from '../settings/settings';
+import { callApp } from './call-app';
 
 const USERS = [
   ['Ada Lovelace', 'ada@example.org'],
@@ -15,11 +14,15 @@ export async function insertUsers(sql: SqlServer): Promise<void> {
 }
 
 /** So that the page has something to show: two users that were read, two rows of the write-through table. */
-export async function useTheApp(app: INestApplication): Promise<void> {
-  const users = app.get(UsersService);
-  const settings = app.get(SettingsService);
-  await users.find(1);
-  await users.find(2);
-  await settings.save(1, { theme: 'dark', newsletter: true });
-  await settings.save(2, { theme: 'light', newsletter: false });
+export async function useTheApp(url: string): Promise<void> {
+  await callApp('GET', `${url}/users/1`);
+  await callApp('GET', `${url}/users/2`);
+  await callApp('PUT', `${url}/users/1/settings`, {
+    theme: 'dark',
+    newsletter: true,
+  } satisfies SettingsInput);
+  await callApp('PUT', `${url}/users/2/settings`, {
+    theme: 'light',
+    newsletter: false,
+  } satisfies SettingsInput);
 }

@@ -46,3 +46,8 @@ export async function createBinlogReader(sql: SqlServer): Promise<AppConfig['rep
   await sql.query(`GRANT SELECT ON user.* TO '${user}'@'%'`);
   return BINLOG_READER;
 }
+
+/** For a process of the app that was killed while it kept Redis' memory away, see MemoryService. */
+export async function giveMemoryBack(redis: RedisServer): Promise<void> {
+  await redis.command('CONFIG', 'SET', 'maxmemory', '0');
+}

@@ -13,6 +13,7 @@ import {
   timer,
 } from 'rxjs';
 import { CacheflowService, type ChangeEvent } from '../../lib';
+import { changeId } from '../change-id';
 import { RACED_TABLE } from '../race/raced-rows.service';
 
 const KEPT = 100;
@@ -62,7 +63,7 @@ export class ChangeFeedService {
   }
 
   private push(event: ChangeEvent): void {
-    const item = { id: idOf(event), at: Date.now(), event };
+    const item = { id: changeId(event), at: Date.now(), event };
     this.recent.push(item);
     if (this.recent.length > KEPT) this.recent.shift();
     this.live.next(item);
@@ -74,12 +75,8 @@ export class ChangeFeedService {
   }
 }
 
-/** The change's place in the binlog, which is the same for a change that arrives twice. */
-function idOf({ position }: ChangeEvent): string {
-  return `${position.file}:${position.offset}:${position.row}`;
-}
-
 function toMessage({ id, at, event }: FeedItem, isHistory: boolean): MessageEvent {
   const { action, schema, table, before, after } = event;
-  return { type: 'change', id, data: { id, at, isHistory, action, schema, table, before, after } };
+  const { pid } = process;
+  return { type: 'change', id, data: { id, at, pid, isHistory, action, schema, table, before, after } };
 }

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Redis } from 'ioredis';
 import { CacheflowService, type CacheflowStatus, type DeadLetter } from '../../lib';
 import { AppConfig } from '../app.config';
-import { WelcomeMailListener } from '../mail/welcome-mail.listener';
+import { type WelcomeMail, WelcomeMailsService } from '../mail/welcome-mails.service';
 import type { Settings } from '../settings/settings';
 import { SettingsService } from '../settings/settings.service';
 import type { User } from '../users/user';
@@ -23,8 +23,9 @@ export interface CacheEntry {
 
 /** Everything that the page shows. */
 export interface Snapshot {
-  users: (User & { key: string; greeted: boolean })[];
+  users: (User & { key: string })[];
   settings: (Settings & { key: string })[];
+  mails: WelcomeMail[];
   entries: CacheEntry[];
   status: CacheflowStatus;
   deadLetters: DeadLetter[];
@@ -40,29 +41,29 @@ export class SnapshotService {
     private readonly settings: SettingsService,
     private readonly redis: Redis,
     private readonly cacheflow: CacheflowService,
-    private readonly mails: WelcomeMailListener,
+    private readonly mails: WelcomeMailsService,
     private readonly deadLetters: DeadLettersService,
   ) {}
 
   async take(): Promise<Snapshot> {
     const { host, port, user } = this.config.mysql;
-    const [users, settings, entries, deadLetters] = await Promise.all([
+    const [users, settings, mails, entries, deadLetters] = await Promise.all([
       this.users.list(),
       this.settings.list(),
+      this.mails.latest(),
       this.entries(),
       this.deadLetters.list(),
     ]);
-    const greeted = new Set(this.mails.latest);
     return {
       users: users.map((row) => ({
         ...row,
         key: this.cacheflow.keyOf('user.users', { id: row.id }),
-        greeted: greeted.has(row.id),
       })),
       settings: settings.map((row) => ({
         ...row,
         key: this.cacheflow.keyOf('user.settings', { user_id: row.user_id }),
       })),
+      mails,
       entries,
       status: this.cacheflow.status(),
       deadLetters,

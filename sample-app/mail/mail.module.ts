@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { WelcomeMailListener } from './welcome-mail.listener';
+import { WelcomeMailsService } from './welcome-mails.service';
 
-@Module({ providers: [WelcomeMailListener], exports: [WelcomeMailListener] })
+@Module({ providers: [WelcomeMailListener, WelcomeMailsService], exports: [WelcomeMailsService] })
 export class MailModule {}

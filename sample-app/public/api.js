@@ -23,6 +23,13 @@ export const api = {
   takeMemory: () => call('POST', 'live/memory'),
   race: async () => (await call('POST', 'live/race')).json(),
   truncateUsers: () => call('POST', 'live/truncate'),
+  /** Answered when another process leads. */
+  killLeader: () => call('POST', 'demo/kill-leader'),
+  /** Undefined where nothing is in front of the processes. */
+  async front() {
+    const response = await fetch('demo/group');
+    return response.ok ? response.json() : undefined;
+  },
   requeue: (id) => call('POST', `live/dead-letters/${encodeURIComponent(id)}/requeue`),
   discard: (id) => call('DELETE', `live/dead-letters/${encodeURIComponent(id)}`),
 };

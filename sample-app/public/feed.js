@@ -1,4 +1,5 @@
-import { $, flash, make } from './dom.js';
+import { $, flash, make, setText } from './dom.js';
+import { describeMail } from './mail.js';
 
 const SHOWN = 50;
 
@@ -6,6 +7,8 @@ const SHOWN = 50;
 export function makeFeed() {
   const list = $('feed');
   const seen = new Set();
+  /** What is said of the handler, by the change's id. */
+  const notes = new Map();
 
   return {
     /** @returns whether the change is one that happened just now */
@@ -14,16 +17,25 @@ export function makeFeed() {
       if (seen.has(change.id)) return false;
       seen.add(change.id);
       $('feed-empty').hidden = true;
-      const item = makeItem(change, millis);
+      const note = make('span', {});
+      notes.set(change.id, note);
+      const item = makeItem(change, millis, note);
       list.prepend(item);
       while (list.children.length > SHOWN) list.lastElementChild.remove();
+      for (const [id, { isConnected }] of notes) if (!isConnected) notes.delete(id);
       if (!change.isHistory) flash(item, 'fresh');
       return !change.isHistory;
+    },
+    showMails(mails) {
+      for (const mail of mails) {
+        const note = notes.get(mail.changeId);
+        if (note) setText(note, ` · ${describeMail(mail)}`);
+      }
     },
   };
 }
 
-function makeItem({ action, schema, table, before, after, at }, millis) {
+function makeItem({ action, schema, table, before, after, at, pid }, millis, note) {
   const time = new Date(at);
   return make(
     'li',
@@ -36,6 +48,7 @@ function makeItem({ action, schema, table, before, after, at }, millis) {
       millis === undefined ? time.toLocaleTimeString() : `${Math.round(millis)} ms after the edit`,
     ),
     make('div', { className: 'diff' }, ...differences(before, after)),
+    make('div', { className: 'by' }, `Read by process ${pid}`, note),
   );
 }
 

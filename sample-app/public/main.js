@@ -1,6 +1,8 @@
 import { api } from './api.js';
+import { openChangeStream } from './change-stream.js';
 import { makeEngine } from './engine.js';
 import { makeFeed } from './feed.js';
+import { makeGroup } from './group.js';
 import { makeOtherKeys } from './other-keys.js';
 import { makeOutside } from './outside.js';
 import { makeRace } from './race.js';
@@ -21,6 +23,7 @@ const others = makeOtherKeys();
 const outside = makeOutside(hands);
 const engine = makeEngine(hands);
 const feed = makeFeed();
+const group = makeGroup(hands);
 makeRace(hands);
 
 let looking = false;
@@ -34,7 +37,9 @@ async function refresh() {
   try {
     while (again) {
       again = false;
-      show(await api.snapshot());
+      const snapshot = await api.snapshot();
+      show(snapshot);
+      await group.update(snapshot);
     }
   } catch {
     showUnreachable();
@@ -52,11 +57,13 @@ function show(snapshot) {
     key: `user:settings:${id}`,
     row: rowOf.get(id),
   }));
-  users.update(snapshot.users, { entries });
+  const mails = new Map(snapshot.mails.map((mail) => [mail.userId, mail]));
+  users.update(snapshot.users, { entries, mails });
   settings.update(settingsRows, { entries });
   others.update(entries, new Set([...snapshot.users, ...settingsRows].map(({ key }) => key)));
   outside.update(snapshot);
   engine.update(snapshot);
+  feed.showMails(snapshot.mails);
   showStatus(snapshot.status);
 }
 
@@ -66,18 +73,16 @@ function keyOf({ schema, table, before, after }) {
   return `${schema}:${table}:${row.id ?? row.user_id}`;
 }
 
-const events = new EventSource('events');
-events.addEventListener('change', async ({ data }) => {
-  const change = JSON.parse(data);
+async function onChange(change) {
   const key = keyOf(change);
   const since = performance.now() - (expected.get(key) ?? -Infinity);
   expected.delete(key);
   if (!feed.add(change, since < EXPECT_MILLIS ? since : undefined)) return;
   await refresh();
   for (const list of [users, settings]) list.mark(key);
-});
-// Also after a break: what was missed comes by itself, since the browser sends the last id.
-events.addEventListener('open', refresh);
+}
+
+openChangeStream({ onChange, onOpen: refresh, onBreak: refresh });
 
 setInterval(() => {
   if (!document.hidden) void refresh();

@@ -1,5 +1,6 @@
 import { api, attempt } from './api.js';
 import { $, flash, make, notice } from './dom.js';
+import { describeMail } from './mail.js';
 import { makeRowList } from './row-list.js';
 import { makeSlot } from './slot.js';
 
@@ -11,7 +12,6 @@ export function makeUsers({ refresh, expectChange }) {
     const remove = make('button', { className: 'quiet', type: 'button' }, '×');
     const read = make('button', { className: 'read', type: 'button' }, 'Read');
     const mailed = make('span', { className: 'badge mailed' }, 'mailed');
-    mailed.title = 'The @OnBinlog handler of inserts has sent a welcome mail';
     const slot = makeSlot(key, 'Read the user and its key appears.');
     slot.element.append(read);
     const record = make(
@@ -61,14 +61,16 @@ export function makeUsers({ refresh, expectChange }) {
     return {
       element: make('li', { className: 'row' }, record, slot.element),
       slot,
-      update(user, { entries }) {
+      update(user, { entries, mails }) {
         name.show(user);
         email.show(user);
         read.setAttribute('aria-label', `Read ${user.name} through the cache`);
         read.title = 'GET /users/' + id;
         remove.setAttribute('aria-label', `Delete ${user.name}`);
         remove.title = 'Delete the row';
-        mailed.hidden = !user.greeted;
+        const mail = mails.get(user.id);
+        mailed.hidden = !mail;
+        mailed.title = mail ? describeMail(mail) : '';
         slot.update(entries.get(key));
       },
       mark: () => flash(record, 'changed'),

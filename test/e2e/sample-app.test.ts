@@ -7,7 +7,7 @@ import { AppConfig } from '../../sample-app/app.config';
 import { createApp } from '../../sample-app/create-app';
 import { createSchema } from '../../sample-app/database/schema';
 import { createBinlogReader } from '../../sample-app/demo/servers';
-import { WelcomeMailListener } from '../../sample-app/mail/welcome-mail.listener';
+import { WelcomeMailsService } from '../../sample-app/mail/welcome-mails.service';
 import type { Snapshot } from '../../sample-app/live/snapshot.service';
 import type { RaceResult } from '../../sample-app/race/race.service';
 import type { RabbitMqServer, RedisServer, SqlServer } from '../support/servers';
@@ -149,7 +149,12 @@ describe.each([
     await sql.query(
       "INSERT INTO user.users (id, name, email) VALUES (4711, 'Barbara', 'barbara@example.org')",
     );
-    await waitFor(() => app.get(WelcomeMailListener).latest.includes(4711));
+    const mails = app.get(WelcomeMailsService);
+    const mail = await waitFor(async () => (await mails.latest()).find(({ userId }) => userId === 4711));
+    expect(mail).toMatchObject({ pid: process.pid, calls: 1 });
+    // As it is when the change arrives a second time.
+    expect(await mails.claim(4711, mail?.changeId ?? '')).toBe(false);
+    expect(await mails.latest()).toContainEqual({ ...mail, calls: 2 });
   });
 
   it('sends each change to the browsers, and after a break what they missed', async () => {

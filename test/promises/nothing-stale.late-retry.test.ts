@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { expect, it, onTestFinished } from 'vitest';
 import type { ChangeEvent, TableOptions, TableStrategy } from '../../lib';
 import { describeEachSql } from '../support/each-sql';
+import { itOnOneServer } from '../support/redis/on-one-server';
 
 // A dead letter is brought back late, by a person: it is done then, and it makes no key older.
 
@@ -46,29 +47,33 @@ describeEachSql('a dead letter that is requeued', { schema: SCHEMA }, (stage) =>
     expect(next.errors).toEqual([]);
   });
 
-  it('after a newer change of which Redis refused everything never writes the older value', async () => {
-    const older = JSON.stringify({ id: 1, n: 5 });
-    const newer = JSON.stringify({ id: 1, n: 6 });
-    const allow = (...rights: string[]): Promise<unknown> => stage.redis.acl('SETUSER', 'default', ...rights);
-    onTestFinished(() => allow('+@all').then(() => undefined));
-    const app = await stage.app({ tables: [ITEMS], retry: { maxAttempts: 1, backoffMillis: 10 } });
-    await allow('-set');
-    await stage.sql.query('REPLACE INTO shop.items VALUES (1, 5)');
-    await app.cacheflow.caughtUp();
-    // Not even the record of the version can be written: Redis knows nothing of the newer change.
-    await allow('-eval', '-evalsha');
-    await stage.sql.query('REPLACE INTO shop.items VALUES (1, 6)');
-    await app.cacheflow.caughtUp();
-    const letters = await app.cacheflow.deadLetters.list();
-    expect(letters.map(({ kind, key }) => [kind, key])).toEqual([
-      ['set', 'shop:items:1'],
-      ['set', 'shop:items:1'],
-    ]);
-    await allow('+@all');
-    const [first, second] = letters.map(({ id }) => id) as [string, string];
-    await app.cacheflow.deadLetters.requeue(first);
-    expect(await stage.redis.get('shop:items:1')).not.toBe(older);
-    await app.cacheflow.deadLetters.requeue(second);
-    expect(await stage.redis.get('shop:items:1')).toBe(newer);
-  });
+  itOnOneServer(
+    'after a newer change of which Redis refused everything never writes the older value',
+    async () => {
+      const older = JSON.stringify({ id: 1, n: 5 });
+      const newer = JSON.stringify({ id: 1, n: 6 });
+      const allow = (...rights: string[]): Promise<unknown> =>
+        stage.redis.acl('SETUSER', 'default', ...rights);
+      onTestFinished(() => allow('+@all').then(() => undefined));
+      const app = await stage.app({ tables: [ITEMS], retry: { maxAttempts: 1, backoffMillis: 10 } });
+      await allow('-set');
+      await stage.sql.query('REPLACE INTO shop.items VALUES (1, 5)');
+      await app.cacheflow.caughtUp();
+      // Not even the record of the version can be written: Redis knows nothing of the newer change.
+      await allow('-eval', '-evalsha');
+      await stage.sql.query('REPLACE INTO shop.items VALUES (1, 6)');
+      await app.cacheflow.caughtUp();
+      const letters = await app.cacheflow.deadLetters.list();
+      expect(letters.map(({ kind, key }) => [kind, key])).toEqual([
+        ['set', 'shop:items:1'],
+        ['set', 'shop:items:1'],
+      ]);
+      await allow('+@all');
+      const [first, second] = letters.map(({ id }) => id) as [string, string];
+      await app.cacheflow.deadLetters.requeue(first);
+      expect(await stage.redis.get('shop:items:1')).not.toBe(older);
+      await app.cacheflow.deadLetters.requeue(second);
+      expect(await stage.redis.get('shop:items:1')).toBe(newer);
+    },
+  );
 });

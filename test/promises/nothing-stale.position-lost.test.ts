@@ -9,6 +9,7 @@ import type { SqlServer } from '../support/servers';
 import { startMariadb, startMysql, startRedis } from '../support/servers';
 import { SwitchingProxy } from '../support/switching-proxy';
 import { waitFor } from '../support/wait-for';
+import { itOnOneServer } from '../support/redis/on-one-server';
 
 // Where changes were missed, no key is trusted: all of the watched tables go, and the tail goes on from now.
 
@@ -316,7 +317,7 @@ describeEachSql('the flush', { schema: SCHEMA }, (stage) => {
     );
   }
 
-  it('of many keys tells how far it is, and takes the changes of its time with it', async () => {
+  itOnOneServer('of many keys tells how far it is, and takes the changes of its time with it', async () => {
     await lose();
     await cacheMany();
     const app = await stage.boot({
@@ -334,7 +335,7 @@ describeEachSql('the flush', { schema: SCHEMA }, (stage) => {
     expect(app.cacheflow.status()).toMatchObject({ flushing: undefined, counters: { flushed: MANY } });
   });
 
-  it('that was cut short by a crash is done again', async () => {
+  itOnOneServer('that was cut short by a crash is done again', async () => {
     await lose();
     await cacheMany();
     const tail = await stage.spawn(stage.options({ tables: [USERS] }));

@@ -9,6 +9,7 @@ import { describeEachSql } from '../support/each-sql';
 import { HeldLoad } from '../support/held-load';
 import { SwitchingProxy } from '../support/switching-proxy';
 import { waitFor } from '../support/wait-for';
+import { itOnOneServer } from '../support/redis/on-one-server';
 
 const schema = `CREATE DATABASE app;
   CREATE TABLE app.users (id INT PRIMARY KEY, name VARCHAR(50)) ENGINE=InnoDB;
@@ -45,7 +46,7 @@ describeEachSql('an adversary', { schema }, (stage) => {
     expect(await second).toBe('new');
   });
 
-  it('`after` on a Redis that has gone back', async () => {
+  itOnOneServer('`after` on a Redis that has gone back', async () => {
     const { cacheflow } = await stage.app({ tables: [{ db: 'app', table: 'users' }] });
     await name('old');
     await cacheflow.caughtUp();
@@ -68,7 +69,7 @@ describeEachSql('an adversary', { schema }, (stage) => {
     expect(seen.filter((each) => each !== 'new').length).toBe(0);
   });
 
-  it('caughtUp right after Redis has gone back', async () => {
+  itOnOneServer('caughtUp right after Redis has gone back', async () => {
     const { cacheflow } = await stage.app({ tables: [{ db: 'app', table: 'users' }] });
     await name('old');
     await cacheflow.caughtUp();
@@ -199,7 +200,7 @@ describeEachSql('an adversary', { schema }, (stage) => {
     expect(read?.name).toBe('new');
   });
 
-  it('a paused source, a restarted Redis and many readers leave nothing old', async () => {
+  itOnOneServer('a paused source, a restarted Redis and many readers leave nothing old', async () => {
     const { cacheflow } = await stage.app({ tables: [{ db: 'app', table: 'users' }] });
     for (let turn = 0; turn < 10; turn++) {
       await name(`n${turn}`);

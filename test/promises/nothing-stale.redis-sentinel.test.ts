@@ -27,7 +27,7 @@ describe('Redis behind Sentinel', () => {
   let group: RedisSentinel;
   let topology: Topology;
   let redis: Redis;
-  let apps: TestApp[] = [];
+  const apps: TestApp[] = [];
 
   beforeAll(async () => {
     [sql, { group, topology }] = await Promise.all([startMariadb(), startSentinelTopology()]);
@@ -154,7 +154,7 @@ describe('Redis behind Sentinel', () => {
       await group.successorOf(master);
       const since = Date.now();
       await caughtUp(app);
-      // The connection to a server that does not answer would be given up after 30 seconds.
+      // Without a `socketTimeout` the connection to a server that does not answer would be given up after 30 seconds.
       expect(Date.now() - since).toBeLessThan(15_000);
       expect(await redis.mget('shop:users:1', 'shop:items:1')).toEqual([null, item(1, 5)]);
       // Yesterday's master.

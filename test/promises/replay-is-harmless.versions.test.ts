@@ -274,23 +274,39 @@ function storeAt(checkpoint: Checkpoint | undefined): CheckpointStore {
   return { load: async () => checkpoint ?? null, save: async () => undefined };
 }
 
-/** Every value that is written from now on, whoever does it, as `key value`. */
-async function watchSets(stage: Stage): Promise<string[]> {
-  const monitor = await stage.redis.monitor();
-  monitor.on('error', () => undefined);
-  onTestFinished(() => monitor.disconnect());
-  const seen: string[] = [];
-  monitor.on('monitor', (_time: string, args: string[]) => {
-    if (args[0]?.toLowerCase() === 'set') seen.push(`${args[1]} ${args[2]}`);
-    if (args[0]?.toLowerCase() === 'echo') seen.push(String(args[1]));
-  });
-  return seen;
-}
+/** What every master of Redis is told to set from now on, whoever does it, as `key value`. */
+class WatchedSets {
+  private readonly lines: string[] = [];
+  private settled = 0;
 
-async function settled(stage: Stage, seen: string[]): Promise<string[]> {
-  await stage.redis.echo('settled');
-  await waitFor(() => seen.includes('settled'), { message: 'the monitor' });
-  return seen.filter((line) => line.startsWith('shop:items:'));
+  private constructor(private readonly masters: readonly RedisServer[]) {}
+
+  static async begin(stage: Stage): Promise<WatchedSets> {
+    const sets = new WatchedSets(await stage.masters());
+    for (const { port } of sets.masters) await sets.watch(port);
+    return sets;
+  }
+
+  /** Those of the items, once all that came before is among them. */
+  async ofItems(): Promise<string[]> {
+    for (const master of this.masters) await master.command('ECHO', 'settled');
+    await waitFor(() => this.settled === this.masters.length, { message: 'the monitors' });
+    return this.lines.filter((line) => line.startsWith('shop:items:'));
+  }
+
+  private async watch(port: number): Promise<void> {
+    const client = new Redis({ port });
+    const monitor = await client.monitor();
+    onTestFinished(() => {
+      client.disconnect();
+      monitor.disconnect();
+    });
+    monitor.on('error', () => undefined);
+    monitor.on('monitor', (_time: string, [name = '', key, text]: string[]) => {
+      if (name.toLowerCase() === 'set') this.lines.push(`${key} ${text}`);
+      if (name.toLowerCase() === 'echo') this.settled++;
+    });
+  }
 }
 
 describeEachSql('two tails of one name', { schema: SCHEMA }, (stage) => {
@@ -326,10 +342,10 @@ describeEachSql('two tails of one name', { schema: SCHEMA }, (stage) => {
     await change();
     await app.cacheflow.caughtUp();
     expect(await stage.redis.mget(keys)).toEqual(right);
-    const seen = await watchSets(stage);
+    const seen = await WatchedSets.begin(stage);
     late.child.kill('SIGCONT');
     await late.caughtUp();
-    const sets = await settled(stage, seen);
+    const sets = await seen.ofItems();
     expect(sets.filter((line) => !right.includes(line.slice(line.indexOf(' ') + 1)))).toEqual([]);
     expect(await stage.redis.mget(keys)).toEqual(right);
     expect(await stage.redis.ttl('shop:items:1')).toBeGreaterThan(0);
@@ -342,14 +358,14 @@ describeEachSql('two tails of one name', { schema: SCHEMA }, (stage) => {
     const start = first.cacheflow.status().position;
     await change();
     await first.cacheflow.caughtUp();
-    const seen = await watchSets(stage);
+    const seen = await WatchedSets.begin(stage);
     const behind = await stage.app({ tables: [ITEMS, BULK], ...BOTH, checkpoint: storeAt(start) });
     expect(behind.cacheflow.status().counters.changes).toBeGreaterThan(10);
     // The same once more, by an app that was set back.
     await first.close();
     await stage.redis.set('cacheflow:default:checkpoint', JSON.stringify(start));
     await stage.app({ tables: [ITEMS, BULK], ...BOTH });
-    const sets = await settled(stage, seen);
+    const sets = await seen.ofItems();
     expect(sets.filter((line) => !right.includes(line.slice(line.indexOf(' ') + 1)))).toEqual([]);
     expect(await stage.redis.mget(keys)).toEqual(right);
     expect([...first.errors, ...behind.errors]).toEqual([]);

@@ -38,6 +38,11 @@ export class Stage {
     await this.topology?.dispose();
   }
 
+  /** The servers that hold keys now. */
+  async masters(): Promise<readonly RedisServer[]> {
+    return (await this.topology?.masters()) ?? [this.redisServer];
+  }
+
   /** Boots an app on the servers and waits until it streams. Closed after the test, unless the test did it. */
   async app(
     options: Partial<AppOptions> & Pick<AppOptions, 'tables'>,

@@ -12,6 +12,7 @@ const LONGEST = [
   'integration/barrier/replica',
   'promises/chaos',
   'e2e/sample-app',
+  'e2e/demo',
   'integration/rabbitmq/broker-faults',
   'promises/failure-is-loud.connections',
   'integration/binlog/statement-comments',
@@ -23,6 +24,8 @@ const LONGEST = [
   'promises/at-least-once.resume',
   'integration/verify/million',
   'promises/nothing-stale.redis-rewind',
+  'promises/nothing-stale.redis-sentinel',
+  'promises/nothing-stale.redis-cluster',
   'promises/nothing-stale.commit-stall',
   'integration/support/servers',
   'integration/binlog/statement-charset',
@@ -33,7 +36,6 @@ const LONGEST = [
   'promises/nothing-stale.ddl',
   'promises/nothing-stale.readers-and-tail',
   'promises/host-app-is-safe.secrets',
-  'e2e/demo',
 ];
 /** Without servers. */
 const QUICK = ['unit', 'types', 'docs'];

@@ -15,6 +15,7 @@ import { bootApp } from '../../support/app';
 import { describeEachSql } from '../../support/each-sql';
 import { faultLines, refusedBoot } from '../../support/refused-boot';
 import { waitFor } from '../../support/wait-for';
+import { itOnOneServer } from '../../support/redis/on-one-server';
 
 // Whose methods @Cached works on, beside which other decorators, and what is refused at the start.
 
@@ -201,7 +202,7 @@ describeEachSql('@Cached', { schema }, (stage) => {
     expect(await stage.redis.ttl('custom:1')).toBeLessThanOrEqual(5);
   });
 
-  it('reads through the source of the name', async () => {
+  itOnOneServer('reads through the source of the name', async () => {
     @Injectable()
     class Both {
       @Cached({ table: 'app.users' })
@@ -300,7 +301,7 @@ describeEachSql('@Cached', { schema }, (stage) => {
     await context.close();
   });
 
-  it('keeps two apps in one process apart', async () => {
+  itOnOneServer('keeps two apps in one process apart', async () => {
     const first = await stage.app({ tables }, { providers: [Users] });
     const second = await stage.app(
       { tables, redis: { port: stage.redisServer.port, keyPrefix: 'second:' } },

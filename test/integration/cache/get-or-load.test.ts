@@ -4,6 +4,7 @@ import { codesOf } from '../../support/app';
 import { describeEachSql } from '../../support/each-sql';
 import { HeldLoad } from '../../support/held-load';
 import { waitFor } from '../../support/wait-for';
+import { itOnOneServer } from '../../support/redis/on-one-server';
 
 const schema = `CREATE DATABASE app;
   CREATE TABLE app.users (id INT PRIMARY KEY, name VARCHAR(50));`;
@@ -44,7 +45,7 @@ describeEachSql('getOrLoad', { schema }, (stage) => {
     expect(await stage.redis.keys('cf:*app:users*')).toEqual([]);
   });
 
-  it('serves a hit with one GET, and asks Lua for a miss only', async () => {
+  itOnOneServer('serves a hit with one GET, and asks Lua for a miss only', async () => {
     const { cacheflow } = await stage.app({ tables });
     await cacheflow.getOrLoad('app:users:1', () => user(1));
     await stage.redis.config('RESETSTAT');
@@ -201,7 +202,7 @@ describeEachSql('getOrLoad', { schema }, (stage) => {
     await expect(cacheflow.getManyOrLoad(['a', 'b'], () => [1])).rejects.toThrow('1 values for 2 keys');
   });
 
-  it('reads many keys in one round trip, and loads what is missing in one call', async () => {
+  itOnOneServer('reads many keys in one round trip, and loads what is missing in one call', async () => {
     const { cacheflow } = await stage.app({ tables });
     await cacheflow.getOrLoad('app:users:2', () => user(2));
     const calls: unknown[] = [];

@@ -8,6 +8,7 @@ import { CHECKPOINT, untilSaved } from '../../support/checkpoint';
 import { describeEachSql } from '../../support/each-sql';
 import { faultLines, refusedBoot } from '../../support/refused-boot';
 import { waitFor } from '../../support/wait-for';
+import { itOnOneServer } from '../../support/redis/on-one-server';
 
 // What depends on more than one row: keys that `invalidates` names, and values that depend on tags.
 
@@ -439,7 +440,7 @@ describeEachSql('A value that depends on tags', { schema }, (stage) => {
     expect(app.errors).toEqual([]);
   });
 
-  it('is gone in one step with all others, however many they are', async () => {
+  itOnOneServer('is gone in one step with all others, however many they are', async () => {
     const app = await stage.app({ tables });
     const readers = Array.from({ length: 100 }, (_, n) => new Reader(app, `value ${n}`, [org]));
     await Promise.all(readers.map(async (reader) => reader.read()));

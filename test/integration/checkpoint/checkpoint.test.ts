@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Checkpoint, CheckpointStore } from '../../../lib';
 import { describeEachSql } from '../../support/each-sql';
 import { waitFor } from '../../support/wait-for';
+import { itOnOneServer } from '../../support/redis/on-one-server';
 
 const SCHEMA =
   'CREATE DATABASE user; CREATE TABLE user.users (id INT PRIMARY KEY AUTO_INCREMENT, name VARCHAR(50))';
@@ -44,7 +45,7 @@ describeEachSql('the checkpoint', { schema: SCHEMA }, (stage) => {
   });
   afterAll(async () => rm(folder, { recursive: true, force: true }));
 
-  it('is kept in Redis beside the data, under the name of the source', async () => {
+  itOnOneServer('is kept in Redis beside the data, under the name of the source', async () => {
     const app = await stage.app({
       tables: TABLES,
       name: 'shop',
@@ -205,7 +206,7 @@ describeEachSql('the checkpoint', { schema: SCHEMA }, (stage) => {
     expect(store.overlapping).toBe(false);
   });
 
-  it('never moves past a batch that Redis has not acknowledged', async () => {
+  itOnOneServer('never moves past a batch that Redis has not acknowledged', async () => {
     const store = new RecordingStore();
     const app = await stage.app({ tables: TABLES, checkpoint: store });
     await stage.sql.query(INSERT);

@@ -72,6 +72,21 @@ describeEachSql('a group of processes', { schema: SCHEMA }, (stage) => {
     });
   });
 
+  it('lets the handlers in hand finish and saves before it hands over', async () => {
+    const env = { HANDLER_MILLIS: '600' };
+    for (let i = 0; i < 2; i++) await group.add(optionsOf(stage), env);
+    const leader = await group.leader();
+    const standby = group.all.find((each) => each !== leader);
+    await leader.caughtUp();
+    await stage.sql.query("INSERT INTO shop.users VALUES (1, 'a')");
+    await waitFor(() => leader.calls.length === 1);
+    const closed = leader.close();
+    await stage.sql.query("INSERT INTO shop.users VALUES (2, 'b')");
+    expect(await closed).toBe(0);
+    await waitFor(() => standby?.calls.some(({ row }) => row === 2), { message: 'the next change' });
+    expect(standby?.calls.map(({ row }) => row)).toEqual([2]);
+  });
+
   it('is led by another process at once when the leader is killed', async () => {
     for (let i = 0; i < 3; i++) await group.add(optionsOf(stage));
     const leader = await group.leader();

@@ -41,7 +41,6 @@ export function connectTo(address: RedisAddress, options: RedisOptions = {}): Re
         ? new Redis({
             ...sentinelOptions(address),
             ...patient,
-            failoverDetector: true,
             reconnectOnError: isReadOnly,
           })
         : new Redis({ port: address.port, ...patient });
@@ -50,7 +49,7 @@ export function connectTo(address: RedisAddress, options: RedisOptions = {}): Re
 }
 
 function sentinelOptions({ sentinels, name, natMap }: RedisAddress & { kind: 'sentinel' }): RedisOptions {
-  return { sentinels, name, ...(natMap ? { natMap } : {}) };
+  return { sentinels, name, socketTimeout: 2_000, ...(natMap ? { natMap } : {}) };
 }
 
 function clusterOptions({ natMap }: RedisAddress & { kind: 'cluster' }): ClusterOptions {

@@ -25,9 +25,15 @@ export function spreadRedis(topology: Topology): Redis {
     flushall: async () => everywhere('FLUSHALL'),
     dbsize: async () => sum(await everywhere('DBSIZE')),
     mset: async (...pairs: unknown[]) => {
-      const flat = pairs.flat().map(String);
+      const flat = pairs.flatMap(pairsOf).map(String);
       for (let at = 0; at < flat.length; at += 2)
         await client.call('SET', flat[at] ?? '', flat[at + 1] ?? '');
     },
   }) as unknown as Redis;
+}
+
+/** From `key, value, …`, lists of them, or an object. */
+function pairsOf(given: unknown): unknown[] {
+  if (Array.isArray(given)) return given;
+  return typeof given === 'object' && given !== null ? Object.entries(given).flat() : [given];
 }

@@ -1,0 +1,65 @@
+import { expect, it } from 'vitest';
+import type { CacheflowOptions } from '../../../lib';
+import { resolveConfig } from '../../../lib/config/cacheflow.config';
+import type { OptionPrint } from '../../../lib/group/option-print';
+import { differences, digestOf, printOptions, uncoveredBy } from '../../../lib/group/option-print';
+
+const SECRET = 'pw-sentinel';
+
+function print(more: Partial<CacheflowOptions> = {}): OptionPrint {
+  const config = resolveConfig({
+    mysql: { user: 'root', password: SECRET },
+    redis: { port: 1, password: SECRET },
+    tables: [{ db: 'shop', table: 'users' }],
+    ...more,
+  });
+  expect(config.faults).toEqual([]);
+  return printOptions(config, 'source');
+}
+
+const users = { db: 'shop', table: 'users' };
+
+it('is the same for the same options, in whatever order and over whatever connection', () => {
+  const one = print({ tables: [users, { db: 'shop', table: 'orders', prefix: 'a:' }] });
+  const other = print({
+    tables: [{ prefix: 'a:', table: 'orders', db: 'shop' }, users],
+    mysql: { user: 'other', host: 'elsewhere', serverId: 7 },
+  });
+  expect(differences(one, other)).toEqual([]);
+  expect(digestOf(one)).toBe(digestOf(other));
+});
+
+it.each<[string, Partial<CacheflowOptions>, string[]]>([
+  ['another prefix', { tables: [{ ...users, prefix: 'a:' }] }, ['tables shop.users']],
+  ['another key', { tables: [{ ...users, key: 'u:{id}' }] }, ['tables shop.users']],
+  ['another function', { tables: [{ ...users, key: () => 'x', match: 'x' }] }, ['tables shop.users']],
+  ['write-through', { tables: [{ ...users, strategy: 'write-through' }] }, ['tables shop.users']],
+  ['one more table', { tables: [users, { db: 'shop', table: 'o*' }] }, ['tables shop.o*']],
+  ['cascades', { cascades: 'warn' }, ['cascades']],
+  ['the store of the checkpoint', { checkpoint: { file: '/x' } }, ['checkpoint']],
+  ['a broker', { retry: { mq: { url: `amqp://u:${SECRET}@h` } } }, ['retry.mq']],
+])('tells %s', (_what, more, expected) => {
+  expect(differences(print(), print(more))).toEqual(expected);
+  expect(digestOf(print())).not.toBe(digestOf(print(more)));
+});
+
+it('tells no value', () => {
+  const text = JSON.stringify(print({ retry: { mq: { url: `amqp://u:${SECRET}@h` } } }));
+  expect(text).not.toContain(SECRET);
+  expect(text).not.toContain('root');
+});
+
+it('finds the tables that were not covered', () => {
+  const before = JSON.stringify(print());
+  expect(uncoveredBy(print(), before)).toEqual([]);
+  expect(uncoveredBy(print(), '')).toEqual([]);
+  expect(uncoveredBy(print({ cascades: 'warn' }), before)).toEqual([]);
+  expect(uncoveredBy(print({ tables: [users, { db: 'shop', table: 'orders' }] }), before)).toEqual([
+    { schema: 'shop', table: 'orders' },
+  ]);
+  expect(uncoveredBy(print({ tables: [{ ...users, prefix: 'b:' }] }), before)).toEqual([
+    { schema: 'shop', table: 'users' },
+  ]);
+  expect(uncoveredBy(print({ tables: [users, { db: 'shop', table: '*' }] }), before)).toEqual([undefined]);
+  expect(uncoveredBy(print(), 'no JSON')).toEqual([{ schema: 'shop', table: 'users' }]);
+});
