@@ -9,7 +9,7 @@ const FLOORS = [
   ['barrier', 'preflight', 'rabbitmq', 'redis'],
   ['cache', 'checkpoint', 'retry'],
   ['events', 'strategy'],
-  ['audit', 'pipeline'],
+  ['audit', 'distribution', 'pipeline'],
   ['binlog', 'verify'],
   ['group'],
   ['engine'],

@@ -17,6 +17,7 @@ import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } from './cacheflow.modul
 import type { CacheflowAsyncOptions, CacheflowExtras, CacheflowOptions } from './options/cacheflow.options';
 import { CacheflowService } from './cacheflow.service';
 import { CheckpointStores } from './checkpoint/checkpoint-stores';
+import { HandlerDistribution } from './distribution/handler-distribution';
 import { ErrorReporter } from './errors/error-reporter';
 import { EventHub } from './events/event-hub';
 import { OnBinlogExplorer } from './events/on-binlog.explorer';
@@ -94,6 +95,7 @@ function assemble(definition: DynamicModule, extras: CacheflowExtras | undefined
       CheckpointStores,
       EventHub,
       OnBinlogExplorer,
+      HandlerDistribution,
       SourceNames,
       {
         provide: TableKeys,

@@ -15,6 +15,7 @@ export type { CacheCounters, CacheStatus } from './cache/cache-status';
 export type { Load, LoadMany } from './cache/cache-reader';
 export type { ReadOptions } from './cache/read-options';
 export { CacheflowModule } from './cacheflow.module';
+export type { DistributionStatus } from './distribution/distribution-status';
 export { CacheStrategy, tables } from './options/cacheflow.options';
 export type {
   AuditOptions,

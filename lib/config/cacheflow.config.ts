@@ -1,6 +1,5 @@
 import type {
   CacheflowOptions,
-  HandlerOptions,
   MysqlSourceOptions,
   QueueOptions,
   ReconnectOptions,
@@ -17,13 +16,13 @@ import { resolveCache } from './resolve-cache';
 import { resolveMysql } from './resolve-mysql';
 import { resolveCheckpoint, resolveStartAt } from './resolve-position';
 import { resolveRedis } from './resolve-redis';
+import type { ResolvedHandlerOptions } from './resolve-handlers';
+import { resolveHandlers } from './resolve-handlers';
 import type { ResolvedRetryOptions } from './resolve-retry';
 import { resolveRetry } from './resolve-retry';
 import { resolveTables } from './resolve-tables';
 import type { ConfigurationFault } from '../errors/configuration.error';
 import { TableRules } from '../keys/table-rules';
-
-export type ResolvedHandlerOptions = Required<HandlerOptions>;
 
 /** The options, checked and with all defaults. */
 export interface CacheflowConfig {
@@ -89,12 +88,7 @@ export function resolveConfig(options: CacheflowOptions): CacheflowConfig {
   const mysql = resolveMysql(check, given.mysql);
   const redis = resolveRedis(check, given.redis);
   const queue = resolveGroup(check, 'queue', given.queue, { maxRows: 5_000, maxBytes: 32 * 1024 * 1024 });
-  const handlers = resolveGroup(check, 'handlers', given.handlers, {
-    queueSize: 1_000,
-    concurrency: 16,
-    maxAttempts: 3,
-    backoffMillis: 500,
-  });
+  const retry = resolveRetry(check, given.retry);
   const reconnect = resolveGroup(check, 'reconnect', given.reconnect, { minMillis: 100, maxMillis: 30_000 });
   const { watchdogMillis, shutdownTimeoutMillis, takeoverSeconds } = given;
   const single = dropUndefined({ watchdogMillis, shutdownTimeoutMillis, takeoverSeconds });
@@ -120,9 +114,9 @@ export function resolveConfig(options: CacheflowOptions): CacheflowConfig {
     barrier: resolveBarrier(check, given.barrier, mysql.options),
     cache: resolveCache(check, given.cache),
     queue,
-    handlers,
+    handlers: resolveHandlers(check, given.handlers, retry),
     reconnect,
-    retry: resolveRetry(check, given.retry),
+    retry,
     audit: resolveAudit(check, given.audit),
     ...numbers,
     usable: { mysql: mysql.isUsable, redis: redis.isUsable },

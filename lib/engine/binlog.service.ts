@@ -1,5 +1,6 @@
 import type { OnApplicationBootstrap, OnModuleDestroy, OnModuleInit } from '@nestjs/common';
 import { Inject, Injectable } from '@nestjs/common';
+import { HandlerDistribution } from '../distribution/handler-distribution';
 import { ErrorReporter } from '../errors/error-reporter';
 import { CacheflowStoppedError } from '../errors/source.errors';
 import { EventHub } from '../events/event-hub';
@@ -22,6 +23,7 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
     @Inject(StartCheck) private readonly check: StartCheck,
     @Inject(StatusReader) private readonly reader: StatusReader,
     @Inject(RetryService) private readonly retry: RetryService,
+    @Inject(HandlerDistribution) private readonly distribution: HandlerDistribution,
     @Inject(EventHub) private readonly events: EventHub,
     @Inject(ErrorReporter) private readonly errors: ErrorReporter,
     @Inject(RedisConnection) private readonly redis: RedisConnection,
@@ -36,6 +38,7 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
     try {
       this.engine = await this.check.run();
     } catch (error) {
+      await this.distribution.stop(AbortSignal.abort());
       await this.retry.stop();
       this.redis.close();
       throw error;
@@ -54,6 +57,7 @@ export class BinlogService implements OnModuleInit, OnApplicationBootstrap, OnMo
 
   private async close(): Promise<void> {
     await this.engine?.stop();
+    await this.distribution.stop(this.engine?.parts.cutOff.signal ?? AbortSignal.abort());
     await this.retry.stop(this.engine?.parts.cutOff.signal);
     this.events.complete();
     this.errors.complete();

@@ -1,6 +1,7 @@
 import type { CacheStatus } from '../cache/cache-status';
 import type { AuditStatus } from '../audit/audit-status';
 import type { FlushProgress } from '../strategy/table-flusher';
+import type { DistributionStatus } from '../distribution/distribution-status';
 import type { RetryCounters, RetryState } from '../retry/retry-path';
 import type { Lag } from '../binlog/lag';
 import type { GroupStatus } from '../group/group-status';
@@ -41,6 +42,8 @@ export interface CacheflowStatus {
   readonly cache: CacheStatus;
   /** What the library had to try again, and the state of RabbitMQ. */
   readonly retry: Readonly<RetryCounters> & { readonly state: RetryState };
+  /** How handler calls are spread over the processes; undefined unless the option `handlers.distribute` is set. */
+  readonly distribution: DistributionStatus | undefined;
   /** What the auditor found; undefined unless the option `audit` is set. */
   readonly audit: AuditStatus | undefined;
   readonly counters: CacheflowCounters;

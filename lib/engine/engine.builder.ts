@@ -9,6 +9,7 @@ import { WatermarkPublisher } from '../cache/watermark-publisher';
 import { CheckpointKeeper } from '../checkpoint/checkpoint-keeper';
 import { CheckpointStores } from '../checkpoint/checkpoint-stores';
 import type { CacheflowConfig } from '../config/cacheflow.config';
+import { HandlerDistribution } from '../distribution/handler-distribution';
 import { ErrorReporter } from '../errors/error-reporter';
 import { EventHub } from '../events/event-hub';
 import type { BinlogHandler } from '../events/on-binlog.explorer';
@@ -45,6 +46,7 @@ export class EngineBuilder {
     @Inject(CheckpointStores) private readonly stores: CheckpointStores,
     @Inject(EventHub) private readonly events: EventHub,
     @Inject(RetryService) private readonly retry: RetryService,
+    @Inject(HandlerDistribution) private readonly distribution: HandlerDistribution,
     @Inject(TableKeys) private readonly tableKeys: TableKeys,
     @Inject(Freshness) private readonly freshness: Freshness,
     @Inject(Auditor) private readonly auditor: Auditor,
@@ -107,16 +109,19 @@ export class EngineBuilder {
       keeper.reset();
       tail.rewind(error);
     });
+    const { distribution } = this;
     events.register(handlers, {
       signal: cutOff.signal,
       giveUp: (handler, event, failure) => retry.parkHandler(handler, event, failure, cutOff.signal),
       isOurs: () => group.isLeading,
+      distributor: distribution.isOn ? distribution : undefined,
     });
-    const { shutdownTimeoutMillis } = config;
     strategy.onRedefined((signal) => group.announceRedefinition(signal));
     const { shapes } = this.tableKeys;
+    const { shutdownTimeoutMillis } = config;
     const running = { tail, queue, barrier, pipeline, keeper, position, watermark, group, shapes, cutOff };
-    return new Engine({ ...running, strategy, events, retry, auditor, guard, errors, shutdownTimeoutMillis });
+    const services = { strategy, events, distribution, retry, auditor, guard, errors };
+    return new Engine({ ...running, ...services, shutdownTimeoutMillis });
   }
 
   private createGroup(isFenced: boolean): Group {

@@ -4,6 +4,7 @@ import type { Tail } from '../binlog/tail';
 import type { WatermarkPublisher } from '../cache/watermark-publisher';
 import type { CheckpointKeeper } from '../checkpoint/checkpoint-keeper';
 import { errorKind } from '../errors/change.errors';
+import type { HandlerDistribution } from '../distribution/handler-distribution';
 import type { ErrorReporter } from '../errors/error-reporter';
 import { CacheflowStoppedError, CaughtUpTimeoutError } from '../errors/source.errors';
 import type { EventHub } from '../events/event-hub';
@@ -28,6 +29,7 @@ export interface EngineParts {
   readonly watermark: WatermarkPublisher;
   readonly strategy: StrategyService;
   readonly events: EventHub;
+  readonly distribution: HandlerDistribution;
   readonly retry: RetryService;
   readonly group: Group;
   readonly auditor: Auditor;
@@ -46,7 +48,8 @@ export class Engine {
   constructor(readonly parts: EngineParts) {}
 
   start(): void {
-    const { tail, pipeline, watermark, strategy, events, retry, auditor, group, cutOff } = this.parts;
+    const { tail, pipeline, watermark, strategy, events, distribution, retry, auditor, group, cutOff } =
+      this.parts;
     this.pipelineRun = pipeline.run().catch((cause: unknown) => {
       // The cut-off of a shutdown ends it; what was in hand is read again after the restart.
       if (cutOff.signal.aborted) return;
@@ -65,6 +68,7 @@ export class Engine {
       report: () => this.report(),
       forgetDefinitions: () => this.parts.shapes.refresh(undefined),
     });
+    distribution.start(group.members, () => group.term);
     tail.start();
     watermark.start();
     auditor.start({
@@ -95,13 +99,15 @@ export class Engine {
   }
 
   private async stopInOrder(signal: AbortSignal): Promise<void> {
-    const { tail, queue, pipeline, keeper, watermark, events, retry, auditor, group, guard } = this.parts;
+    const { tail, queue, pipeline, keeper, watermark, events, distribution, retry, auditor, group, guard } =
+      this.parts;
     await untilAborted(watermark.stop(), signal);
     await untilAborted(auditor.stop(), signal);
     await untilAborted(tail.stop(), signal);
     queue.close();
     pipeline.resume();
     if (this.pipelineRun) await untilAborted(this.pipelineRun, signal);
+    await untilAborted(distribution.stop(signal), signal);
     await untilAborted(events.idle(), signal);
     await untilAborted(retry.stop(signal), signal);
     await untilAborted(keeper.save(), signal);

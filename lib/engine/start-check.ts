@@ -3,6 +3,7 @@ import { checkSource } from '../binlog/check-source';
 import { CachedExplorer } from '../cache/cached.explorer';
 import type { CacheflowConfig } from '../config/cacheflow.config';
 import { CacheflowConfigurationError } from '../errors/configuration.error';
+import { HandlerDistribution } from '../distribution/handler-distribution';
 import { ErrorReporter } from '../errors/error-reporter';
 import { handlerFaults } from '../events/handler-faults';
 import { OnBinlogExplorer } from '../events/on-binlog.explorer';
@@ -26,6 +27,7 @@ export class StartCheck {
     @Inject(CustomStrategies) private readonly custom: CustomStrategies,
     @Inject(RedisConnection) private readonly redis: RedisConnection,
     @Inject(RetryService) private readonly retry: RetryService,
+    @Inject(HandlerDistribution) private readonly distribution: HandlerDistribution,
     @Inject(EngineBuilder) private readonly builder: EngineBuilder,
     @Inject(ErrorReporter) private readonly errors: ErrorReporter,
   ) {}
@@ -50,7 +52,10 @@ export class StartCheck {
     // Without usable options there is nobody to ask.
     const canRun = config.usable.mysql && config.usable.redis && !redisFault;
     const engine = canRun ? await this.builder.build(handlers) : undefined;
-    faults.push(...(await this.retry.check()));
+    const brokerFaults = await this.retry.check();
+    faults.push(...brokerFaults);
+    // It would say the same again.
+    if (canRun && brokerFaults.length === 0) faults.push(...(await this.distribution.check()));
     if (config.usable.mysql) {
       // Without a tail, because something else is wrong, its faults are looked for all the same.
       const check =

@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { Auditor } from '../audit/auditor';
 import { CacheReader } from '../cache/cache-reader';
 import type { CacheflowConfig } from '../config/cacheflow.config';
+import { HandlerDistribution } from '../distribution/handler-distribution';
 import { ErrorReporter } from '../errors/error-reporter';
 import { EventHub } from '../events/event-hub';
 import type { GroupStatus } from '../group/group-status';
@@ -35,6 +36,7 @@ export class StatusReader {
     @Inject(EventHub) private readonly events: EventHub,
     @Inject(CacheReader) private readonly reader: CacheReader,
     @Inject(RetryService) private readonly retry: RetryService,
+    @Inject(HandlerDistribution) private readonly distribution: HandlerDistribution,
     @Inject(Auditor) private readonly auditor: Auditor,
     @Inject(ErrorReporter) private readonly errors: ErrorReporter,
   ) {}
@@ -60,6 +62,7 @@ export class StatusReader {
       pendingHandlers: this.events.pendingHandlers,
       cache: this.reader.status,
       retry: { state: this.retry.state, ...this.retry.counters },
+      distribution: this.distribution.status,
       audit: this.auditor.status,
       counters: {
         changes: tail?.rowsRead ?? 0,

@@ -5,15 +5,21 @@ import { CACHEFLOW_CONFIG } from '../support/injection-tokens';
 import { errorKind } from '../errors/change.errors';
 import { ErrorReporter } from '../errors/error-reporter';
 import { SubscriberFailedError } from '../errors/redis.errors';
-import type { StreamItem, TableShape } from '../change/stream';
+import type { RowChange, StreamItem, TableShape } from '../change/stream';
 import { TimeSlice } from '../support/time-slice';
 import type { ChangeEvent } from '../change/change-event';
 import { GuardedSubject } from '../support/guarded-subject';
 import type { HandlerOutcome } from '../checkpoint/handler-outcome';
-import type { GiveUp, RetriedCall } from './handler-runner';
+import type { GiveUp, HandlerWork, RetriedCall } from './handler-runner';
 import { HandlerRunner } from './handler-runner';
 import type { BinlogHandler } from './on-binlog.explorer';
 import { toChangeEvent } from '../change/to-change-event';
+
+/** Has handlers called elsewhere. */
+export interface ChangeDistributor {
+  /** Waits for room only. The outcome is true once the change is safe; false where a shutdown cut it short. */
+  publish(change: RowChange, event: ChangeEvent): Promise<HandlerOutcome>;
+}
 
 /** Hands changes on to the application: to the subscribers of `events$`, then to `@OnBinlog` handlers. */
 @Injectable()
@@ -26,6 +32,7 @@ export class EventHub {
     ),
   );
   private runner: HandlerRunner | undefined;
+  private distributor: ChangeDistributor | undefined;
   /** Changes that were handed on. */
   published = 0;
 
@@ -46,19 +53,33 @@ export class EventHub {
     return this.runner?.pending ?? 0;
   }
 
-  /** Takes the app's handlers; their retries end with the signal. `giveUp` keeps calls that failed to the end, and `isOurs` tells
-   * whether this process leads. */
+  /**
+   * Takes the app's handlers; their retries end with the signal. `giveUp` keeps calls that failed to the end, and
+   * `isOurs` tells whether this process leads. With a distributor, changes go there, and calls are made for what comes
+   * back by `handle`.
+   */
   register(
     handlers: readonly BinlogHandler[],
-    work: { readonly signal: AbortSignal; readonly giveUp: GiveUp; isOurs(): boolean },
+    { distributor, ...work }: HandlerWork & { readonly distributor?: ChangeDistributor | undefined },
   ): void {
     const { errors, config } = this;
+    this.distributor = distributor;
     this.runner = new HandlerRunner({ handlers, options: config.handlers, errors, ...work });
   }
 
   /** Calls a handler, `Class.method`, once more for a change. Never rejects. */
   async retryHandler(handler: string, event: ChangeEvent): Promise<RetriedCall> {
     return (await this.runner?.retry(handler, event)) ?? { done: false, reason: 'the app was not started' };
+  }
+
+  /** Calls the handlers for a change that was distributed; see `HandlerRunner.handle`. */
+  async handle(event: ChangeEvent, rows: readonly string[], signal: AbortSignal): Promise<boolean> {
+    return (await this.runner?.handle(event, rows, signal)) ?? false;
+  }
+
+  /** Gives up the calls for a change that was distributed; see `HandlerRunner.abandon`. */
+  async abandon(event: ChangeEvent, failure: Parameters<GiveUp>[2]): Promise<boolean> {
+    return (await this.runner?.abandon(event, failure)) ?? false;
   }
 
   /** Whether anybody would see the changes of a table. */
@@ -82,8 +103,9 @@ export class EventHub {
       const event = toChangeEvent(item);
       this.published++;
       this.subject.next(event);
-      if (this.runner && handlers.length > 0)
-        outcomes.push(...(await this.runner.enqueue(handlers, item, event)));
+      if (handlers.length === 0) continue;
+      if (this.distributor) outcomes.push(await this.distributor.publish(item, event));
+      else if (this.runner) outcomes.push(...(await this.runner.enqueue(handlers, item, event)));
     }
     if (outcomes.length === 0) return undefined;
     const all = Promise.all(outcomes.map(({ settled }) => settled));

@@ -1,29 +1,42 @@
-import type { ResolvedHandlerOptions } from '../config/cacheflow.config';
+import type { ResolvedHandlerOptions } from '../config/resolve-handlers';
 import { HandlerFailedError, errorKind } from '../errors/change.errors';
 import type { ErrorReporter } from '../errors/error-reporter';
 import type { RowChange, TableShape } from '../change/stream';
 import type { HandlerOutcome } from '../checkpoint/handler-outcome';
+import type { TableName } from '../change/table-name';
 import { nameOf } from '../change/table-name';
-import { columnText } from '../keys/key-text';
 import { Backoff } from '../support/backoff';
 import type { ChangeAction, ChangeEvent } from '../change/change-event';
 import type { BinlogHandler } from './on-binlog.explorer';
 import { OrderedCalls } from './ordered-calls';
+import { rowIdentities } from './row-identities';
 
 /** A queue that stays full for longer than this is worth a warning. */
 const FULL_MILLIS = 10_000;
 const LONGEST_BACKOFF_MILLIS = 30_000;
 
-/** What a runner works with. */
-export interface HandlerContext {
-  readonly handlers: readonly BinlogHandler[];
-  readonly options: ResolvedHandlerOptions;
-  readonly errors: ErrorReporter;
+/** What the calls of handlers depend on. */
+export interface HandlerWork {
   /** Ends retries. */
   readonly signal: AbortSignal;
   readonly giveUp: GiveUp;
   /** Whether the calls are still this process' work. */
   isOurs(): boolean;
+}
+
+/** What a runner works with. */
+export interface HandlerContext extends HandlerWork {
+  readonly handlers: readonly BinlogHandler[];
+  readonly options: ResolvedHandlerOptions;
+  readonly errors: ErrorReporter;
+}
+
+/** How far a call may go. */
+interface CallBounds {
+  /** Ends the waits between its attempts. */
+  readonly signal: AbortSignal;
+  /** Asked before each attempt. */
+  goesOn(): boolean;
 }
 
 /** Calls the `@OnBinlog` handlers: those of one row in commit order, those of different rows side by side. */
@@ -66,7 +79,7 @@ export class HandlerRunner {
   }
 
   /** A method is called once for a change, even when several of its decorators match. */
-  private findHandlers(of: TableShape, action: ChangeAction | undefined): readonly BinlogHandler[] {
+  private findHandlers(of: TableName, action: ChangeAction | undefined): readonly BinlogHandler[] {
     const methods = new Map<BinlogHandler['handle'], BinlogHandler>();
     for (const each of this.context.handlers) {
       const wanted = action === undefined || !each.actions || each.actions.has(action);
@@ -85,15 +98,48 @@ export class HandlerRunner {
     change: RowChange,
     event: ChangeEvent,
   ): Promise<HandlerOutcome[]> {
-    const rows = rowIdentities(change);
+    const rows = rowIdentities(change.table, change);
     const { generation } = this;
+    const { signal, isOurs } = this.context;
+    // Asked first, because it notices by the clock that somebody else may go on by now.
+    const goesOn = (): boolean => isOurs() && generation === this.generation && !signal.aborted;
     const outcomes: HandlerOutcome[] = [];
     for (const handler of handlers) {
       await this.room();
-      const orderKeys = rows.map((row) => `${handler.name}\0${row}`);
-      outcomes.push({ settled: this.calls.run(orderKeys, () => this.call(handler, event, generation)) });
+      outcomes.push({ settled: this.enter(handler, rows, event, { signal, goesOn }) });
     }
     return outcomes;
+  }
+
+  /**
+   * Calls every handler that wants the change. It does not wait for room, which could change the order: whoever hands
+   * changes over this way bounds how many there are at a time.
+   *
+   * @param signal once it is aborted, no further call begins
+   * @returns true when each handler succeeded or was given up, reported and parked
+   */
+  async handle(event: ChangeEvent, rows: readonly string[], signal: AbortSignal): Promise<boolean> {
+    const handlers = this.findHandlers(event, event.action);
+    const bounds = { signal, goesOn: () => !signal.aborted };
+    const results = await Promise.all(handlers.map((each) => this.enter(each, rows, event, bounds)));
+    return results.every(Boolean);
+  }
+
+  /** Gives up every call for the change without making it. Resolves as `handle` does. */
+  async abandon(event: ChangeEvent, failure: Parameters<GiveUp>[2]): Promise<boolean> {
+    const handlers = this.findHandlers(event, event.action);
+    const results = await Promise.all(handlers.map((each) => this.fail(each, event, failure)));
+    return results.every(Boolean);
+  }
+
+  private enter(
+    handler: BinlogHandler,
+    rows: readonly string[],
+    event: ChangeEvent,
+    bounds: CallBounds,
+  ): Promise<boolean> {
+    const orderKeys = rows.map((row) => `${handler.name}\0${row}`);
+    return this.calls.run(orderKeys, () => this.call(handler, event, bounds));
   }
 
   /**
@@ -142,28 +188,37 @@ export class HandlerRunner {
     }
   }
 
-  private async call(handler: BinlogHandler, event: ChangeEvent, generation: number): Promise<boolean> {
+  /** Reports and parks a call. */
+  private async fail(
+    handler: BinlogHandler,
+    event: ChangeEvent,
+    failure: Parameters<GiveUp>[2],
+  ): Promise<boolean> {
+    const { attempts, cause } = failure;
+    this.failures++;
+    this.context.errors.report(
+      new HandlerFailedError(handler.name, attempts, nameOf(event), event.position, cause),
+    );
+    return this.park(handler, event, failure);
+  }
+
+  private async call(
+    handler: BinlogHandler,
+    event: ChangeEvent,
+    { signal, goesOn }: CallBounds,
+  ): Promise<boolean> {
     const { maxAttempts, backoffMillis } = this.context.options;
     const backoff = new Backoff({ minMillis: backoffMillis, maxMillis: LONGEST_BACKOFF_MILLIS });
     for (let attempt = 1; ; attempt++) {
-      // Asked first, because it notices by the clock that somebody else may go on by now.
-      if (!this.context.isOurs() || generation !== this.generation) return false;
-      if (this.context.signal.aborted) return false;
+      if (!goesOn()) return false;
       try {
         await handler.handle(event);
         return true;
       } catch (cause) {
-        if (attempt >= maxAttempts) {
-          this.failures++;
-          const table = nameOf(event);
-          this.context.errors.report(
-            new HandlerFailedError(handler.name, attempt, table, event.position, cause),
-          );
-          return this.park(handler, event, { attempts: attempt, cause });
-        }
+        if (attempt >= maxAttempts) return this.fail(handler, event, { attempts: attempt, cause });
       }
       // Rejects only at shutdown, which the next turn of the loop sees.
-      await backoff.wait(this.context.signal).catch(() => undefined);
+      await backoff.wait(signal).catch(() => undefined);
     }
   }
 }
@@ -176,12 +231,3 @@ export type GiveUp = (
 ) => Promise<void>;
 
 export type RetriedCall = { readonly done: true } | { readonly done: false; readonly reason: string };
-
-/** Names the row by its primary key, before and after; without one, all rows of the table are taken for one. */
-function rowIdentities(change: RowChange): string[] {
-  const { schema, table, primaryKey } = change.table;
-  const identities = [change.before, change.after].flatMap((row) =>
-    row ? [`${schema}.${table}:${primaryKey.map((column) => columnText(row, column)).join('\0')}`] : [],
-  );
-  return [...new Set(identities)];
-}

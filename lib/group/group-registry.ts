@@ -51,9 +51,10 @@ export class GroupRegistry {
     return this.latest;
   }
 
-  /** Told after each look. */
-  onLook(listener: (snapshot: GroupSnapshot) => void): void {
+  /** Told after each look, until the function that it returns is called. */
+  onLook(listener: (snapshot: GroupSnapshot) => void): () => void {
     this.listeners.add(listener);
+    return () => void this.listeners.delete(listener);
   }
 
   start(): void {

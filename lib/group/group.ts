@@ -1,5 +1,6 @@
 import type { Leadership } from '../binlog/leadership';
 import type { ConfigurationFault } from '../errors/configuration.error';
+import type { GroupMembers } from '../distribution/group-members';
 import type { GroupStatus, LeaderReport } from './group-status';
 
 /** What a group needs of its process. */
@@ -17,6 +18,9 @@ export interface GroupParts {
 /** The processes that share one tail. */
 export interface Group {
   readonly leadership: Leadership;
+  readonly members: GroupMembers;
+  /** The fencing token of this process while it leads; 0 without. */
+  readonly term: number;
   readonly status: GroupStatus;
   /** Whether this process reads the stream. */
   readonly isLeading: boolean;

@@ -1,4 +1,5 @@
 import { ALONE } from '../binlog/leadership';
+import { OnlyMember } from '../distribution/group-members';
 import type { ConfigurationFault } from '../errors/configuration.error';
 import type { Group, GroupParts } from './group';
 import type { GroupStatus } from './group-status';
@@ -8,6 +9,8 @@ import { thisMember } from './member';
 export class LoneProcess implements Group {
   readonly leadership = ALONE;
   readonly isLeading = true;
+  readonly members = new OnlyMember();
+  readonly term = 0;
   private readonly member = thisMember();
   private parts: GroupParts | undefined;
   private paused = false;

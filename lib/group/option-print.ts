@@ -15,6 +15,9 @@ export function printOptions(config: CacheflowConfig, election: string): OptionP
     cascades: digestOf(config.cascades),
     onPositionLost: digestOf(config.onPositionLost),
     'retry.mq': digestOf(config.retry.mq && { ...config.retry.mq, urls: undefined, tls: undefined }),
+    'handlers.distribute': digestOf(config.handlers.distribute),
+    'handlers.partitions': digestOf(config.handlers.partitions),
+    'handlers.envelope': digestOf(config.handlers.envelope),
     barrier: digestOf(config.barrier !== undefined),
   };
   for (const { index: _index, ...rule } of config.rules.all)

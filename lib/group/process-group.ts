@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Leadership } from '../binlog/leadership';
 import type { CacheflowConfig } from '../config/cacheflow.config';
+import type { GroupMembers } from '../distribution/group-members';
 import type { ConfigurationFault } from '../errors/configuration.error';
 import { CacheflowConfigurationError } from '../errors/configuration.error';
 import type { ErrorReporter } from '../errors/error-reporter';
@@ -58,6 +59,23 @@ export class ProcessGroup implements Group {
   private definitions = 0;
   /** Since when this process has stood by. */
   private standbySince = Date.now();
+
+  readonly members: GroupMembers = {
+    own: this.member.id,
+    list: () => {
+      const ids = this.registry.snapshot?.members.map(({ id }) => id) ?? [];
+      return ids.length > 0 ? ids : [this.member.id];
+    },
+    onChange: (listener) => {
+      let before = this.members.list().join();
+      return this.registry.onLook(() => {
+        const now = this.members.list().join();
+        if (now === before) return;
+        before = now;
+        listener();
+      });
+    },
+  };
 
   constructor(private readonly context: ProcessGroupContext) {
     const { name, config, election: kind, redis, hold, errors } = context;
@@ -150,6 +168,10 @@ export class ProcessGroup implements Group {
       paused,
       report: report && { ...report, ageMillis: Math.round(report.ageMillis + age) },
     };
+  }
+
+  get term(): number {
+    return this.lead.term?.number ?? 0;
   }
 
   get isLeading(): boolean {

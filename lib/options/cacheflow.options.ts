@@ -211,6 +211,25 @@ export interface HandlerOptions {
    * @defaultValue `500`
    */
   backoffMillis?: number;
+  /**
+   * Spreads the calls over all processes of the group, through the RabbitMQ broker of `retry.mq`.
+   *
+   * @defaultValue `false`: the process that tails makes all calls
+   */
+  distribute?: boolean;
+  /**
+   * With `distribute`: how many queues the calls are spread over, which is also how many processes can share them. All
+   * processes of a group need the same number, and it cannot change while calls wait.
+   *
+   * @defaultValue `12`
+   */
+  partitions?: number;
+  /**
+   * With `distribute`: the format of the messages, for other programs that read them.
+   *
+   * @defaultValue `'cacheflow'`
+   */
+  envelope?: 'cacheflow' | 'debezium';
 }
 
 /** The waits between attempts to connect. They double with each attempt, with jitter. */

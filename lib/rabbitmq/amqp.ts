@@ -24,7 +24,7 @@ export interface PublishOptions {
 
 export interface QueueArguments {
   readonly durable: true;
-  readonly arguments: Readonly<Record<string, string | number>>;
+  readonly arguments: Readonly<Record<string, string | number | boolean>>;
 }
 
 /** A channel of amqplib. */
@@ -37,6 +37,7 @@ export interface AmqpChannel {
   prefetch(count: number): Promise<unknown>;
   consume(queue: string, listener: (message: AmqpMessage | null) => void): Promise<{ consumerTag: string }>;
   cancel(consumerTag: string): Promise<unknown>;
+  checkQueue(queue: string): Promise<{ messageCount: number; consumerCount: number }>;
   get(queue: string): Promise<AmqpMessage | false>;
   ack(message: AmqpMessage): void;
   nack(message: AmqpMessage, allUpTo: boolean, requeue: boolean): void;
@@ -56,7 +57,10 @@ export interface AmqpConfirmChannel extends AmqpChannel {
 /** A connection of amqplib, one for each time the broker was reached. */
 export interface AmqpSession {
   /** Amqplib's inner connection and its socket. */
-  readonly connection?: { readonly stream?: { destroy(): void } };
+  readonly connection?: {
+    readonly stream?: { destroy(): void };
+    readonly serverProperties?: { readonly product?: unknown; readonly version?: unknown };
+  };
   createChannel(): Promise<AmqpChannel>;
   createConfirmChannel(): Promise<AmqpConfirmChannel>;
 }

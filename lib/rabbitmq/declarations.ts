@@ -29,7 +29,7 @@ export interface Declarations {
 }
 
 /** A quorum queue. */
-export function quorum(args: Record<string, string | number>): QueueArguments {
+export function quorum(args: QueueArguments['arguments']): QueueArguments {
   return { durable: true, arguments: { 'x-queue-type': 'quorum', ...args } };
 }
 

@@ -26,15 +26,28 @@ export class Publisher {
    * @throws MessageTooLargeError; else it rejects only with the signal's reason, or after a shutdown
    */
   async publish(message: Outgoing, signal: AbortSignal): Promise<void> {
+    await this.publishAll([message], signal);
+  }
+
+  /**
+   * As `publish`, for many at once. Those of one queue stand there in their order: after a failure everything is sent
+   * again from the first one that was not confirmed.
+   */
+  async publishAll(messages: readonly Outgoing[], signal: AbortSignal): Promise<void> {
     const backoff = new Backoff({ minMillis: 50, maxMillis: 5_000 });
-    for (;;) {
+    for (let rest = messages; ;) {
       signal.throwIfAborted();
-      if (message.content.length > this.maxBytes) throw new MessageTooLargeError('The message is too large');
+      if (rest.some((each) => this.isTooLarge(each)))
+        throw new MessageTooLargeError('The message is too large');
       const opening = (this.channel ??= this.open());
       try {
         const channel = await untilAborted(opening, signal);
-        await untilAborted(channel.publish(message), signal);
-        return;
+        const sent = rest.map((each) => channel.publish(each));
+        const results = await untilAborted(Promise.allSettled(sent), signal);
+        const failed = results.findIndex(({ status }) => status === 'rejected');
+        if (failed < 0) return;
+        rest = rest.slice(failed);
+        throw (results[failed] as PromiseRejectedResult).reason;
       } catch (cause) {
         signal.throwIfAborted();
         this.closing.signal.throwIfAborted();
@@ -46,6 +59,11 @@ export class Publisher {
       }
       await backoff.wait(signal);
     }
+  }
+
+  /** Whether the broker is known to refuse a message because of its size. */
+  isTooLarge({ content }: Outgoing): boolean {
+    return content.length > this.maxBytes;
   }
 
   /** Nothing is published any more. The channel goes with the connection. */

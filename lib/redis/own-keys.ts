@@ -10,6 +10,11 @@ export function watermarkKey(name: string): string {
   return `cacheflow:${name}:watermark`;
 }
 
+/** What the processes of a group have agreed on about the distribution of handler calls. */
+export function distributionKey(name: string): string {
+  return `cacheflow:${name}:distribution`;
+}
+
 /** Where the epochs of all servers are that were tailed into this Redis. */
 export const EPOCHS_KEY = 'cacheflow:epochs';
 
@@ -30,7 +35,7 @@ export function membersKey(name: string, keyPrefix: string): string {
 
 /** Whether a key is the library's own, so that a pattern as wide as that of the template `{id}` must not touch it. */
 export function isOwnKey(key: string): boolean {
-  return /^(cacheflow:(epochs|.+:(checkpoint|dead-letters|watermark))|cf:.*cacheflow:.+:checkpoint\}?:([\da-f-]{36}|group|group:lease|members))$/s.test(
+  return /^(cacheflow:(epochs|.+:(checkpoint|dead-letters|distribution|watermark))|cf:.*cacheflow:.+:checkpoint\}?:([\da-f-]{36}|group|group:lease|members))$/s.test(
     key,
   );
 }

@@ -6,6 +6,7 @@ import { expect, it } from 'vitest';
 import { CacheStrategy, CacheflowModule, OnBinlog, getCacheflowToken, tables } from '../../lib';
 import type {
   AuditStatus,
+  DistributionStatus,
   CacheflowAsyncOptions,
   CacheflowError,
   CacheflowErrorCode,
@@ -229,6 +230,7 @@ it('the service tells the types of what it gives', () => {
 });
 
 it('an audit can be told how to compare, and tells what it found', () => {
+  expectTypeOf<CacheflowStatus['distribution']>().toEqualTypeOf<DistributionStatus | undefined>();
   expectTypeOf<CacheflowStatus['audit']>().toEqualTypeOf<AuditStatus | undefined>();
   const options: CacheflowOptions = {
     ...BASE,

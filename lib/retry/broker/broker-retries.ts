@@ -3,8 +3,6 @@ import type { ConfigurationFault } from '../../errors/configuration.error';
 import type { ErrorReporter } from '../../errors/error-reporter';
 import { RetryUnavailableError } from '../../errors/retry.errors';
 import { CacheflowStoppedError } from '../../errors/source.errors';
-import { untilAborted, withDeadline } from '../../support/abort';
-import { messageOf } from '../../errors/cacheflow.error';
 import { BackoffLevels, jittered } from '../backoff-levels';
 import type { DeadLetters } from '../dead-letters';
 import { deadLetterError } from '../describe-command';
@@ -14,7 +12,7 @@ import type { RetryCounters, RetryPath, RetryState, SafeExecutor } from '../retr
 import type { AmqpChannel, AmqpMessage, NestRabbitmq } from '../../rabbitmq/amqp';
 import { BrokerConnection } from '../../rabbitmq/broker-connection';
 import { BrokerDeadLetters } from './broker-dead-letters';
-import { brokerFault, redacted } from '../../rabbitmq/broker-faults';
+import { checkBroker, declareOn } from '../../rabbitmq/check-broker';
 import { commandMessage, commandOf, rawMessage, sourceOf } from './messages';
 import { MessageTooLargeError, Publisher } from '../../rabbitmq/publisher';
 import { Topology } from './topology';
@@ -22,8 +20,6 @@ import { QueueConsumer } from '../../rabbitmq/queue-consumer';
 
 /** Messages that wait for their confirm at once. */
 const CONCURRENCY = 100;
-/** How long the start waits for a broker; one that is away is waited for afterwards. */
-const CHECK_TIMEOUT_MILLIS = 10_000;
 
 export interface BrokerContext {
   readonly name: string;
@@ -65,35 +61,11 @@ export class BrokerRetries implements RetryPath {
   }
 
   async check(): Promise<readonly ConfigurationFault[]> {
-    const { urls } = this.context.mq;
-    try {
-      await withDeadline(CHECK_TIMEOUT_MILLIS, new AbortController().signal, (signal) =>
-        untilAborted(this.connectAndDeclare(signal), signal),
-      );
+    const { mq, errors } = this.context;
+    return checkBroker(this.connection, mq.urls, errors, async (session) => {
+      await declareOn(session, this.topology);
       return [];
-    } catch (error) {
-      const fault = brokerFault(error, urls);
-      if (fault) return [fault];
-      this.context.errors.report(
-        new RetryUnavailableError(
-          `RabbitMQ cannot be used yet (${redacted(messageOf(error), urls)}); the app starts without it, and it is waited for`,
-          { cause: error },
-        ),
-      );
-      return [];
-    }
-  }
-
-  private async connectAndDeclare(signal: AbortSignal): Promise<void> {
-    await this.connection.open();
-    const failure = await this.connection.firstOutcome(signal);
-    if (failure !== undefined) throw failure;
-    const session = await this.connection.ready(signal);
-    const channel = await session.createChannel();
-    // What goes wrong is told by what rejects.
-    channel.on('error', () => undefined);
-    await this.topology.declare(channel);
-    await channel.close();
+    });
   }
 
   start(): void {

@@ -31,12 +31,42 @@ describe('the options', () => {
       startAt: 'latest',
       checkpoint: 'redis',
       queue: { maxRows: 5_000, maxBytes: 33_554_432 },
-      handlers: { queueSize: 1_000, concurrency: 16, maxAttempts: 3, backoffMillis: 500 },
+      handlers: {
+        queueSize: 1_000,
+        concurrency: 16,
+        maxAttempts: 3,
+        backoffMillis: 500,
+        distribute: false,
+        partitions: 12,
+        envelope: 'cacheflow',
+      },
       reconnect: { minMillis: 100, maxMillis: 30_000 },
       watchdogMillis: 15_000,
       shutdownTimeoutMillis: 10_000,
     });
     expect(config.serverId).toBeGreaterThanOrEqual(2 ** 30);
+  });
+
+  it('of distributed handlers need RabbitMQ, and are checked', () => {
+    const mq = { url: 'amqp://localhost/' };
+    const handlers = { distribute: true, partitions: 3, envelope: 'debezium' } as const;
+    expect(resolveConfig({ ...GOOD, handlers, retry: { mq } })).toMatchObject({ faults: [], handlers });
+    const needed = /^handlers\.distribute: the calls travel through RabbitMQ, .* \| Set `retry\.mq\.url`/;
+    expect(faultsOf({ handlers })).toEqual([expect.stringMatching(needed)]);
+    expect(faultsOf({ handlers, retry: { mq, enable: false } })).toEqual([expect.stringMatching(needed)]);
+    expect(
+      faultsOf({ handlers: { distribute: 'yes', partitions: 257, envelope: 'avro' }, retry: { mq } }),
+    ).toEqual([
+      'handlers.partitions: there are too many | Use at most 256',
+      'handlers.distribute: it is neither true nor false | Use one of them or leave it out',
+      "handlers.envelope: there is no such choice | Use 'cacheflow' or 'debezium'",
+    ]);
+    expect(faultsOf({ handlers: { partition: 3 } })).toEqual([
+      'handlers.partition: there is no such option | Did you mean `partitions`?',
+    ]);
+    expect(faultsOf({ handlers: 3 })).toEqual([
+      'handlers: it is no object | Write an object or leave it out',
+    ]);
   });
 
   it('of the auditor have defaults, and it is off without them', () => {

@@ -54,8 +54,13 @@ it('knows its own keys from those of an app', () => {
     expect(isOwnKey(counter)).toBe(true);
     expect(calculateSlot(prefix + counter)).toBe(calculateSlot(`${prefix}cacheflow:default:checkpoint`));
   }
-  expect(['cacheflow:a:checkpoint', 'cacheflow:epochs', 'cacheflow:a:dead-letters'].every(isOwnKey)).toBe(
-    true,
-  );
+  expect(
+    [
+      'cacheflow:a:checkpoint',
+      'cacheflow:epochs',
+      'cacheflow:a:dead-letters',
+      'cacheflow:a:distribution',
+    ].every(isOwnKey),
+  ).toBe(true);
   expect(['cf:{user:1}', 'cf:user', 'cacheflow:user:1', 'user:1'].some(isOwnKey)).toBe(false);
 });

@@ -1,0 +1,110 @@
+import { nameOf } from '../change/table-name';
+import type { HandlerOutcome } from '../checkpoint/handler-outcome';
+import type { ErrorReporter } from '../errors/error-reporter';
+import { RedisUnavailableError } from '../errors/redis.errors';
+import { RetryUnavailableError } from '../errors/retry.errors';
+import type { EventHub } from '../events/event-hub';
+import { rowIdentities } from '../events/row-identities';
+import type { AmqpMessage } from '../rabbitmq/amqp';
+import type { RedisConnection } from '../redis/redis-connection';
+import type { RedisHold } from '../redis/redis-hold';
+import { isRefusal } from '../redis/redis-writer';
+import { replyCode } from '../redis/reply-code';
+import { deliveriesOf, fromIncoming } from './change-messages';
+import type { Receive } from './subscription';
+import { TermFence } from './term-fence';
+import type { ChangeMessage } from './wire/change-message';
+
+/** A message that was handed out so often, and never done, is likely to end the process that gets it. */
+const MOST_DELIVERIES = 50;
+
+/** Every process that was handed the change has ended, or lost the broker, before its handlers were done. */
+class DeliveredTooOftenError extends Error {
+  override readonly name = 'DeliveredTooOftenError';
+}
+
+export interface IncomingContext {
+  readonly name: string;
+  readonly events: EventHub;
+  readonly redis: RedisConnection;
+  readonly hold: RedisHold;
+  readonly errors: ErrorReporter;
+  /** Puts a message that nobody here can read among the dead letters. */
+  setAside(message: AmqpMessage, signal: AbortSignal): Promise<void>;
+}
+
+/** What becomes of the messages that come out of the partitions. */
+export class IncomingChanges {
+  /** Changes that were dropped, because the leader that published them had a successor. */
+  fenced = 0;
+
+  constructor(private readonly context: IncomingContext) {}
+
+  /** How the messages of one partition are dealt with. */
+  of(queue: string): { readonly receive: Receive; onSubscribe(): void } {
+    const fence = new TermFence(this.context, queue);
+    return {
+      receive: (message, signal) => this.receive(message, queue, fence, signal),
+      onSubscribe: () => fence.forget(),
+    };
+  }
+
+  private async receive(
+    message: AmqpMessage,
+    queue: string,
+    fence: TermFence,
+    signal: AbortSignal,
+  ): Promise<HandlerOutcome> {
+    const change = this.read(message);
+    if (!change) return { settled: this.setAside(message, queue, signal) };
+    if (!(await this.admit(fence, change, signal))) {
+      this.fenced++;
+      this.context.errors.warn(
+        `A change of ${nameOf(change.event)} was dropped: it comes from a process that no longer led (term ${change.term}), ` +
+          'and its successor has published it as well',
+      );
+      return { settled: Promise.resolve(true) };
+    }
+    const { events } = this.context;
+    const { event, primaryKey } = change;
+    const attempts = deliveriesOf(message);
+    if (attempts > MOST_DELIVERIES) {
+      return { settled: events.abandon(event, { attempts, cause: new DeliveredTooOftenError() }) };
+    }
+    const { schema, table } = event;
+    return { settled: events.handle(event, rowIdentities({ schema, table, primaryKey }, event), signal) };
+  }
+
+  private read(message: AmqpMessage): ChangeMessage | undefined {
+    try {
+      const change = fromIncoming(message);
+      return change.source === this.context.name ? change : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  private async admit(fence: TermFence, { term }: ChangeMessage, signal: AbortSignal): Promise<boolean> {
+    try {
+      return await fence.admits(term, signal);
+    } catch (cause) {
+      if (!isRefusal(cause)) throw cause;
+      throw new RedisUnavailableError(
+        `Redis refuses to keep the term of a partition (${replyCode(cause.message)}); allow the user the commands and ` +
+          'keys that the documentation lists',
+        { cause },
+      );
+    }
+  }
+
+  private async setAside(message: AmqpMessage, queue: string, signal: AbortSignal): Promise<boolean> {
+    await this.context.setAside(message, signal);
+    this.context.errors.report(
+      new RetryUnavailableError(
+        `A message in the queue "${queue}" is no change of this source; it was moved to the dead letters. ` +
+          'Give each group a name or a queue of its own, and let nobody else write into it.',
+      ),
+    );
+    return true;
+  }
+}

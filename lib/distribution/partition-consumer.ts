@@ -1,0 +1,134 @@
+import type { AmqpChannel } from '../rabbitmq/amqp';
+import type { BrokerConnection } from '../rabbitmq/broker-connection';
+import type { Declarations } from '../rabbitmq/declarations';
+import { sleep, untilAborted } from '../support/abort';
+import { Backoff } from '../support/backoff';
+import type { Receive } from './subscription';
+import { Subscription } from './subscription';
+
+/** A standby comes so much later than the owner, so that it stands behind it in the broker's line. */
+const STANDBY_MILLIS = 1_000;
+/**
+ * A standby that gets messages makes room for the owner. If it soon gets them again, the owner is not there, and it
+ * serves for so long before it makes room once more.
+ */
+const PATIENCE_MILLIS = 30_000;
+/** An owner that gets nothing for so long, although messages wait, subscribes anew; see QueueConsumer. */
+const IDLE_MILLIS = 10_000;
+
+export interface PartitionConsumerContext {
+  readonly connection: BrokerConnection;
+  readonly queue: string;
+  readonly declarations: Declarations;
+  readonly receive: Receive;
+  /** Called before each subscription. */
+  onSubscribe(): void;
+}
+
+/**
+ * Serves one partition as its owner or as a standby. The broker hands messages to one consumer at a time, the one that
+ * came first. Who comes first decides the balance only: the order of the changes does not depend on it.
+ */
+export class PartitionConsumer {
+  private readonly stopping = new AbortController();
+  private readonly cutOff = new AbortController();
+  private running: Promise<void> | undefined;
+  private subscription: Subscription | undefined;
+  private owner: string | undefined;
+  private isOwner = false;
+  /** Ends the wait of a standby. */
+  private turn = new AbortController();
+  private madeRoomAt = -Infinity;
+
+  constructor(private readonly context: PartitionConsumerContext) {}
+
+  /** Told at the start, and whenever the owner may be another one. */
+  assign(owner: string | undefined, isOwner: boolean): void {
+    if (owner !== this.owner) this.madeRoomAt = -Infinity;
+    this.owner = owner;
+    this.isOwner = isOwner;
+    if (isOwner) this.turn.abort();
+  }
+
+  start(): void {
+    this.running ??= this.run();
+  }
+
+  /** Takes no more, and waits for what is in hand; `cutOff` leaves that to whoever gets it next. */
+  async stop(reason: Error, cutOff: AbortSignal): Promise<void> {
+    this.stopping.abort(reason);
+    this.turn.abort();
+    this.subscription?.end(reason);
+    const onCutOff = (): void => this.cutOff.abort(reason);
+    if (cutOff.aborted) onCutOff();
+    cutOff.addEventListener('abort', onCutOff, { once: true });
+    await this.running;
+    cutOff.removeEventListener('abort', onCutOff);
+  }
+
+  private async run(): Promise<void> {
+    const { signal } = this.stopping;
+    const backoff = new Backoff({ minMillis: 50, maxMillis: 5_000 });
+    while (!signal.aborted) {
+      try {
+        await this.awaitTurn();
+        await this.serve(signal);
+        backoff.reset();
+      } catch (cause) {
+        if (signal.aborted) return;
+        this.context.connection.report('does not hand out changes', cause);
+        // Rejects only at the stop, which ends the loop.
+        await backoff.wait(signal).catch(() => undefined);
+      }
+    }
+  }
+
+  /** The owner comes at once. A standby comes later, or when it becomes the owner meanwhile. */
+  private async awaitTurn(): Promise<void> {
+    if (this.isOwner || this.stopping.signal.aborted) return;
+    this.turn = new AbortController();
+    await sleep(STANDBY_MILLIS, this.turn.signal).catch(() => undefined);
+  }
+
+  /** Until the channel breaks, we make room for the owner, or the stop. */
+  private async serve(signal: AbortSignal): Promise<void> {
+    const session = await this.context.connection.ready(signal);
+    const channel = await untilAborted(session.createChannel(), signal);
+    const subscription = new Subscription(channel, this.context.receive, () => {
+      idle.refresh();
+      this.makeRoom(subscription);
+    });
+    const idle = setInterval(() => void this.checkIdle(subscription, channel), IDLE_MILLIS);
+    this.subscription = subscription;
+    try {
+      await untilAborted(this.subscribe(subscription, channel), this.cutOff.signal);
+      // The stop may have come meanwhile.
+      if (signal.aborted) subscription.end(signal.reason as Error);
+      await subscription.finished(this.cutOff.signal);
+    } finally {
+      clearInterval(idle);
+      this.subscription = undefined;
+    }
+  }
+
+  private async subscribe(subscription: Subscription, channel: AmqpChannel): Promise<void> {
+    const { declarations, queue, onSubscribe } = this.context;
+    await declarations.declare(channel);
+    onSubscribe();
+    await subscription.open(queue);
+  }
+
+  private makeRoom(subscription: Subscription): void {
+    if (this.isOwner || Date.now() - this.madeRoomAt < PATIENCE_MILLIS) return;
+    this.madeRoomAt = Date.now();
+    subscription.end(new Error('the partition belongs to another process'));
+  }
+
+  private async checkIdle(subscription: Subscription, channel: AmqpChannel): Promise<void> {
+    if (!this.isOwner || subscription.isBusy) return;
+    // What goes wrong is told by the channel.
+    const { messageCount } = await channel.checkQueue(this.context.queue).catch(() => ({ messageCount: 0 }));
+    if (messageCount > 0 && !subscription.isBusy)
+      subscription.end(new Error('messages wait, and none comes'));
+  }
+}
