@@ -31,7 +31,8 @@ export class CacheflowService {
   ) {}
 
   /**
-   * Each change of a watched table, in commit order, after the cache work for it is done. If a subscriber throws, the
+   * Each change of a watched table, in commit order, after the cache work for it is done: in the process that tails, or
+   * in every process with `events: { delivery: 'everywhere' }`. If a subscriber throws, the
    * library reports the error on `errors$`, and nobody else is affected. Completes at shutdown.
    */
   get events$(): Observable<ChangeEvent> {

@@ -84,7 +84,7 @@ export class EventHub {
 
   /** Whether anybody would see the changes of a table. */
   wants(table: TableShape): boolean {
-    return this.subject.observed || (this.runner?.handlersFor(table).length ?? 0) > 0;
+    return this.emitsHere || (this.runner?.handlersFor(table).length ?? 0) > 0;
   }
 
   /**
@@ -99,10 +99,10 @@ export class EventHub {
       // Projected rows were read before anybody listened.
       if (item.kind !== 'row' || item.projected) continue;
       const handlers = this.runner?.handlersFor(item.table, item.action) ?? [];
-      if (handlers.length === 0 && !this.subject.observed) continue;
+      if (handlers.length === 0 && !this.emitsHere) continue;
       const event = toChangeEvent(item);
       this.published++;
-      this.subject.next(event);
+      if (this.emitsHere) this.subject.next(event);
       if (handlers.length === 0) continue;
       if (this.distributor) outcomes.push(await this.distributor.publish(item, event));
       else if (this.runner) outcomes.push(...(await this.runner.enqueue(handlers, item, event)));
@@ -110,6 +110,17 @@ export class EventHub {
     if (outcomes.length === 0) return undefined;
     const all = Promise.all(outcomes.map(({ settled }) => settled));
     return { settled: all.then((results) => results.every(Boolean)) };
+  }
+
+  /** Emits a change that came to every process. */
+  emit(event: ChangeEvent): void {
+    this.published++;
+    this.subject.next(event);
+  }
+
+  /** Whether anybody listens to what the tail publishes here; with delivery everywhere it comes to all the same way. */
+  private get emitsHere(): boolean {
+    return this.config.events.delivery === 'leader' && this.subject.observed;
   }
 
   /** Another process goes on: what waits for its turn is its work. What has begun is finished. */

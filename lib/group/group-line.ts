@@ -122,7 +122,7 @@ export class GroupLine {
     const { own, redis } = this.context;
     const channel = await this.channelOf(own);
     this.ending.signal.throwIfAborted();
-    const subscriber = redis.another();
+    const subscriber = redis.openAnother();
     this.subscriber = subscriber;
     // It connects again by itself; who has no answer asks again.
     subscriber.on('error', () => undefined);

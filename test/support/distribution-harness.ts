@@ -69,6 +69,7 @@ export async function startMember(options: MemberOptions): Promise<Member> {
         name: 'Test.handle',
         patterns: [new TablePattern('*')],
         actions: undefined,
+        everywhere: false,
         handle: (event) => options.handle(event),
       },
     ],
