@@ -61,7 +61,7 @@ export class CacheflowService {
 
   /**
    * Resolves once everything that was committed on the source before the call has been applied to the cache.
-   * `@OnBinlog` handlers may still be running then.
+   * `@OnBinlog` handlers may still be running then. On a standby, it asks the process that leads.
    *
    * @param options.timeoutMillis how long to wait, in milliseconds; 10000 by default
    * @throws CaughtUpTimeoutError if it takes longer

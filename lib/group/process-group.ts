@@ -155,7 +155,7 @@ export class ProcessGroup implements Group {
     return {
       self: member.id,
       role,
-      leader: term ? member.id : snapshot?.leader,
+      leader: term ? member.id : snapshot?.members.find(({ id }) => id === snapshot.leader)?.id,
       members: (snapshot?.members ?? []).map(({ id, host, pid, role: its, since }) => ({
         id,
         host,

@@ -335,7 +335,8 @@ export interface CacheflowOptions {
   /** Where the tail begins if there is no checkpoint. @defaultValue `'latest'` */
   startAt?: StartAt;
   /**
-   * Where the library stores the checkpoint: in Redis next to the data, in a file, or in a store of your own.
+   * Where the library stores the checkpoint: in Redis next to the data, in a file, or in a store of your own. A file, or a
+   * store without `isFenced`, serves one process only.
    *
    * @defaultValue `'redis'`
    */
@@ -343,7 +344,7 @@ export interface CacheflowOptions {
   /**
    * How the processes of one `name` decide which of them reads the binlog, while the others stand by. `'source'` takes a
    * lock on the source (`GET_LOCK`), over a connection of its own: a standby takes over some milliseconds after the leader
-   * has gone. `'redis'` takes a lease in Redis, for sources that refuse locks (Galera in strict mode). With `'none'`, each
+   * has gone. `'redis'` holds a key in Redis, for sources that refuse locks (Galera in strict mode). With `'none'`, each
    * process reads the binlog by itself.
    *
    * @defaultValue `'source'`
