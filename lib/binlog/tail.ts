@@ -11,6 +11,7 @@ import { CacheflowStoppedError, ServerIdClashError } from '../errors/source.erro
 import type { ServerInfo } from '../mysql/control-connection';
 import { ControlConnection } from '../mysql/control-connection';
 import { BinlogResetError } from '../mysql/source-faults';
+import { SharedConnection } from '../mysql/shared-connection';
 import { loadTableDefinition, shapeOf } from '../mysql/table-definition';
 import { prepareReplication } from '../mysql/zongji';
 import { preflight } from '../preflight/preflight';
@@ -60,6 +61,8 @@ export class Tail {
   private isChecked = false;
   private readonly resumePoint: ResumePoint;
   private readonly watch: SourceWatch;
+  /** Asks on behalf of a standby, which has no connection of its own. */
+  private readonly shared: SharedConnection;
   private readonly faults: TailFaults;
   private lead: Lead | undefined;
   private breakStream: ((error: Error) => void) | undefined;
@@ -83,6 +86,7 @@ export class Tail {
     });
     this.watch = new SourceWatch(context, this.ended);
     this.faults = new TailFaults(context, this.resumePoint);
+    this.shared = new SharedConnection(context.config.mysql, this.ended);
   }
 
   get state(): TailState {
@@ -202,12 +206,7 @@ export class Tail {
     const { control, server } = this;
     if (control && server) return describeTable(control, server, name);
     if (this.currentState !== 'standby') throw new Error('There is no connection to the source');
-    const own = await ControlConnection.open(this.context.config.mysql, this.ended);
-    try {
-      return await describeTable(own, await own.serverInfo(), name);
-    } finally {
-      own.close();
-    }
+    return this.shared.use((own, its) => describeTable(own, its, name));
   }
 
   /** The position up to which the source has written, asked now; waits for a connection. */

@@ -3,7 +3,7 @@ import { faultNames } from './chaos/faults';
 import { formatResult } from './chaos/report';
 import { runChaos } from './chaos/run';
 import type { WriteName } from './chaos/writes';
-import { WRITE_NAMES, writesOn } from './chaos/writes';
+import { writeNames, writesOn } from './chaos/writes';
 import type { WriteCounts } from './chaos/writes/write-counts';
 
 // The short form of `npm run chaos`: promises 1, 2 and 3 under load, with servers, links and the app failing.
@@ -20,6 +20,7 @@ const COUNTS: Readonly<Record<WriteName, readonly (keyof WriteCounts)[]>> = {
   charset: ['charsetGroups', 'charsetDdls'],
   sequence: ['sequenceCalls'],
   loose: ['looseGroups'],
+  hot: ['hotGroups'],
 };
 
 describe.each(['mysql', 'mariadb'] as const)('chaos on %s', (server) => {
@@ -32,19 +33,20 @@ describe.each(['mysql', 'mariadb'] as const)('chaos on %s', (server) => {
       writers: 4,
       faults: faultNames('single'),
       truncate: true,
-      writes: WRITE_NAMES,
+      writes: writeNames(),
       log: (line) => lines.push(line),
     });
     const told = `${lines.join('\n')}\n${formatResult(result)}`;
     expect(result.problems, told).toEqual([]);
     expect({ lost: result.lost, phantom: result.phantom }, told).toEqual({ lost: 0, phantom: 0 });
     expect(result.stale.length, told).toBe(0);
+    expect(result.outOfOrder.length, told).toBe(0);
     // That it was a trial at all, on a machine however busy.
     expect(Object.values(result.faults).reduce((sum, count) => sum + count, 0)).toBeGreaterThanOrEqual(5);
     expect(result.changes).toBeGreaterThan(3_000);
     expect(result.fills).toBeGreaterThan(50);
     expect(result.compared).toBeGreaterThan(100);
-    for (const count of writesOn(server, WRITE_NAMES).flatMap((name) => COUNTS[name]))
+    for (const count of writesOn(server, writeNames()).flatMap((name) => COUNTS[name]))
       expect({ [count]: result.writes[count] > 0 }, told).toEqual({ [count]: true });
   });
 });

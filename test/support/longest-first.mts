@@ -11,6 +11,7 @@ const LONGEST = [
   'promises/nothing-stale.position-lost',
   'integration/barrier/replica',
   'promises/chaos',
+  'promises/chaos-group',
   'e2e/sample-app',
   'e2e/demo',
   'integration/rabbitmq/broker-faults',

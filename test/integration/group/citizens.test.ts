@@ -19,6 +19,12 @@ async function pair(stage: Stage, more: Partial<CacheflowOptions> = {}): Promise
   return [leader, standby];
 }
 
+/** How many there have been since the server was started. */
+async function connections({ sql }: Stage): Promise<number> {
+  const [row] = await sql.query<{ Value: string }>("SHOW GLOBAL STATUS LIKE 'Connections'");
+  return Number(row?.Value);
+}
+
 describeEachSql('a standby', { schema: SCHEMA }, (stage) => {
   afterEach(async () => stage.sql.query('DELETE FROM shop.users'));
 
@@ -144,6 +150,23 @@ describeEachSql('a standby', { schema: SCHEMA }, (stage) => {
     expect(error?.message).toContain('different options: cascades, tables shop.moving.');
     expect(error?.message).toContain(`pid ${process.pid}`);
     expect(codesOf(leader)).toEqual([]);
+  });
+
+  it('asks for all tables over one connection when one is redefined', async () => {
+    const names = Array.from({ length: 12 }, (_, at) => `many.t${at}`);
+    await stage.sql.query(
+      `CREATE DATABASE many; ${names.map((name) => `CREATE TABLE ${name} (id INT PRIMARY KEY)`).join('; ')}`,
+    );
+    onTestFinished(() => stage.sql.query('DROP DATABASE many').then(() => undefined));
+    const [leader, standby] = await pair(stage, { tables: [{ db: 'many', table: '*' }] });
+    const before = await connections(stage);
+    await stage.sql.query('ALTER TABLE many.t1 ADD COLUMN name VARCHAR(32)');
+    // The leader goes on only once the standby has asked.
+    await standby.cacheflow.caughtUp();
+    expect((await connections(stage)) - before).toBeLessThan(4);
+    expect([...leader.errors, ...standby.errors].map(({ code }) => code)).not.toContain(
+      'CACHEFLOW_SOURCE_UNAVAILABLE',
+    );
   });
 
   it('is refused with a store that cannot fence, with the reason', async () => {

@@ -4,19 +4,30 @@ import 'reflect-metadata';
 import { open } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { CacheflowExtras, CacheflowOptions, CacheflowService, ChangeEvent } from '../../../lib';
 import { CacheflowModule, OnBinlog, getCacheflowToken } from '../../../lib';
 import { appSource } from '../../support/redis/address';
 import type { AppAnswer, AppQuestion, AppSettings } from './app-protocol';
-import { eventLine } from './event-line';
+import { commonClock, eventLine } from './event-line';
 import { LineLog } from './line-log';
+import { Random } from './random';
 import { ROW_FORMAT } from './sql-session';
 import { DB, tableOptions } from './tables';
 
+/** Most calls are short. */
+function handlerMillis(random: Random): number {
+  return random.chance(0.1) ? random.int(50, 300) : random.int(0, 5);
+}
+
+/** More than there are processes, so that each has some. */
+const PARTITIONS = 6;
+
 async function main(): Promise<void> {
   const settings = JSON.parse(process.argv[2] ?? '{}') as AppSettings;
+  const random = new Random(process.pid);
   const log = new LineLog(await open(settings.eventFile, 'a'));
 
   @Injectable()
@@ -24,7 +35,9 @@ async function main(): Promise<void> {
     /** The checkpoint waits for it, so that what a killed process had not written comes again. */
     @OnBinlog(`${DB}.*`, { source: settings.name })
     async onChange(event: ChangeEvent): Promise<void> {
-      await log.append(eventLine(event));
+      const begunAt = commonClock();
+      await log.append(eventLine(event, begunAt));
+      if (settings.slowHandlers) await sleep(handlerMillis(random));
     }
   }
   class ChaosModule {}
@@ -56,7 +69,15 @@ async function main(): Promise<void> {
   harness.unref();
 }
 
-function optionsOf({ name, mysqlPort, redis, amqpUrl }: AppSettings): CacheflowOptions & CacheflowExtras {
+function optionsOf({
+  name,
+  mysqlPort,
+  redis,
+  amqpUrl,
+  takeoverSeconds,
+  distribute,
+  slowHandlers,
+}: AppSettings): CacheflowOptions & CacheflowExtras {
   return {
     name,
     mysql: { port: mysqlPort, user: 'root', password: '', ...ROW_FORMAT },
@@ -64,7 +85,13 @@ function optionsOf({ name, mysqlPort, redis, amqpUrl }: AppSettings): CacheflowO
     tables: tableOptions(),
     watchdogMillis: 5_000,
     reconnect: { minMillis: 50, maxMillis: 1_000 },
-    handlers: { concurrency: 256, queueSize: 2_000 },
+    handlers: {
+      // Slow ones are to wait for each other.
+      concurrency: slowHandlers ? 64 : 256,
+      queueSize: 2_000,
+      ...(distribute ? { distribute, partitions: PARTITIONS } : {}),
+    },
+    ...(takeoverSeconds === undefined ? {} : { takeoverSeconds }),
     ...(amqpUrl === undefined
       ? {}
       : { retry: { backoffMillis: 200, mq: { url: amqpUrl, exchange: 'chaos', queue: 'chaos.retry' } } }),

@@ -8,6 +8,12 @@ export interface AppSettings {
   readonly redis: RedisAddress;
   /** Absent: without retries. */
   readonly amqpUrl: string | undefined;
+  /** How long a leader that is frozen or cut off keeps the lead. */
+  readonly takeoverSeconds?: number;
+  /** Handlers take their time, some of them long enough to hold the checkpoint. */
+  readonly slowHandlers?: boolean;
+  /** Spreads handler calls over RabbitMQ. */
+  readonly distribute?: boolean;
   /** Where it connects to, so that it can be asked. */
   readonly controlPort: number;
   /** Where it writes what its handler was told. */

@@ -4,10 +4,11 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { CacheflowStatus } from '../../../lib';
+import type { BinlogPosition, CacheflowStatus } from '../../../lib';
 import type { Keeper, KeptProcess } from '../../support/servers/keeper';
 import { repositoryRoot } from '../../support/servers/repository-root';
 import type { AppAnswer, AppQuestion, AppSettings } from './app-protocol';
+import type { Settling } from './settle';
 
 const SCRIPT = join(repositoryRoot(), '.build/test/promises/chaos/app-process.js');
 const LOG_CHARACTERS = 2_000;
@@ -18,13 +19,14 @@ const SHUTDOWN_TIMEOUT_MILLIS = 20_000;
 export type AppPlan = Omit<AppSettings, 'controlPort' | 'eventFile' | 'quiet'>;
 
 /** The application under test, over all its processes: one at a time. */
-export class App {
+export class App implements Settling {
   private process: KeptProcess | undefined;
   private control: Socket | undefined;
   private onReady: (() => void) | undefined;
   private readonly waiting = new Map<number, (answer: AppAnswer) => void>();
   private lastId = 0;
   private starts = 0;
+  private paused = false;
   /** One file for each process. */
   readonly eventFiles: string[] = [];
   /** Errors by code, of the processes that were asked for their status. */
@@ -53,9 +55,15 @@ export class App {
     return this.process !== undefined && !this.process.hasExited();
   }
 
+  /** Whether it is there and not paused. */
+  get answers(): boolean {
+    return this.isRunning && !this.paused && this.control !== undefined;
+  }
+
   /** Resolves when it has booted. */
   async start(): Promise<void> {
     const id = ++this.starts;
+    this.paused = false;
     const eventFile = join(this.keeper.folder, `${this.label}-${id}.events`);
     this.eventFiles.push(eventFile);
     const { port } = this.listener.address() as AddressInfo;
@@ -103,11 +111,13 @@ export class App {
 
   /** SIGSTOP. */
   pause(): void {
+    this.paused = true;
     this.signal('SIGSTOP');
   }
 
   /** SIGCONT. */
   resume(): void {
+    this.paused = false;
     this.signal('SIGCONT');
   }
 
@@ -122,6 +132,14 @@ export class App {
   async caughtUp(timeoutMillis: number): Promise<void> {
     const { failure } = await this.ask('caughtUp', timeoutMillis);
     if (failure !== undefined) throw new Error(failure);
+  }
+
+  async pendingHandlers(): Promise<number> {
+    return (await this.status()).pendingHandlers;
+  }
+
+  async checkpoint(): Promise<BinlogPosition | undefined> {
+    return (await this.status()).checkpoint;
   }
 
   async dispose(): Promise<void> {

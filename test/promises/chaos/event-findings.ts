@@ -1,3 +1,6 @@
+import type { Epoch } from './commit-order';
+import type { OrderFinding } from './order-findings';
+import { findOutOfOrder } from './order-findings';
 import type { ToldEvents } from './told-events';
 
 /** What was committed. */
@@ -12,6 +15,9 @@ export interface CommittedChanges {
 export interface EventFindings {
   /** Committed row changes. */
   readonly changes: number;
+  /** Calls of the handler, and those among them for a change that it had been told of before. */
+  readonly told: number;
+  readonly duplicates: number;
   /** Committed changes of which no handler was told. */
   readonly lost: number;
   /** Changes that a handler was told of and that never committed. */
@@ -21,13 +27,16 @@ export interface EventFindings {
   readonly phantomOf: Readonly<Record<string, number>>;
   /** How many events there were of what is no table, by its name. */
   readonly ofNothing: Readonly<Record<string, number>>;
+  /** Calls for one row that were not in the order of the commits. */
+  readonly outOfOrder: readonly OrderFinding[];
 }
 
-/** Events may come more than once, but not too few and none of nothing. */
+/** Events may come more than once, but not too few, none of nothing, and those of one row in order. */
 export function compareEvents(
   told: ToldEvents,
   committed: CommittedChanges,
   makerOf: (changeId: number) => string,
+  { epochs, isDistributed }: { readonly epochs: readonly Epoch[]; readonly isDistributed: boolean },
 ): EventFindings {
   const lost = new Tally();
   const phantom = new Tally();
@@ -41,8 +50,12 @@ export function compareEvents(
   const unexplained = new Set(told.deleted);
   for (const [line, id] of committed.deleted) if (!unexplained.delete(line)) lost.add(makerOf(id), 1);
   for (const line of unexplained) phantom.add(`deletion of a row by ${makerOf(changeOf(line))}`, 1);
+  const { calls } = told;
   return {
     changes,
+    told: calls.length,
+    duplicates: calls.length - new Set(calls.map(({ identity }) => identity)).size,
+    outOfOrder: findOutOfOrder(calls, epochs, isDistributed),
     lost: lost.sum,
     phantom: phantom.sum,
     lostOf: lost.counts,

@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { App } from './app';
+import type { AppGroup } from './app-group';
+import { GROUP_FAULTS } from './group-faults';
 import type { Random } from './random';
 import type { TopologyName } from '../../support/redis/topology';
 import { redisFaultNames } from './redis';
@@ -9,7 +11,10 @@ import type { World } from './world';
 /** What faults work on. */
 export interface FaultScene {
   readonly world: World;
+  /** The process that is hit. */
   readonly app: App;
+  /** All of them. */
+  readonly apps: AppGroup;
   readonly random: Random;
   /** Compares the cache with the database now: what follows would remove the evidence. */
   check(): Promise<void>;
@@ -17,12 +22,16 @@ export interface FaultScene {
   checkpointed(): Promise<void>;
   /** Does this while nothing is written that a killed server could have half. */
   withoutFragileWrites(work: () => Promise<void>): Promise<void>;
+  /** Does this while nobody writes and nothing is left open. */
+  withoutWrites(work: () => Promise<void>): Promise<void>;
   /** Goes on in the background, until the end at the latest. */
   later(kind: string, work: () => Promise<void>): void;
+  /** Resolves when what goes on under this name has ended. */
+  finished(kind: string): Promise<void>;
 }
 
 /** Resolves when the fault is over and healed. */
-type Fault = (scene: FaultScene) => Promise<void>;
+export type Fault = (scene: FaultScene) => Promise<void>;
 
 /** What is done to the servers besides Redis, the app and the links, by name. */
 const FAULTS: Readonly<Record<string, Fault>> = {
@@ -90,18 +99,23 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   },
 };
 
-/** The names of all faults of a run on this Redis. */
-export function faultNames(redis: TopologyName): string[] {
+/** The names of all faults of a run on this Redis, with so many processes of the app. */
+export function faultNames(redis: TopologyName, processes = 1): string[] {
   const names = Object.keys(FAULTS);
   // In this place, so that a seed stands for the same faults in the same order as ever.
   names.splice(names.indexOf('sql-stop') + 1, 0, ...redisFaultNames(redis));
-  return names;
+  return processes > 1 ? [...names, ...Object.keys(GROUP_FAULTS)] : names;
 }
 
 /** Resolves when the fault is over and healed. */
 export async function inject(kind: string, scene: FaultScene): Promise<void> {
-  const fault = FAULTS[kind];
+  const fault = FAULTS[kind] ?? GROUP_FAULTS[kind];
   await (fault ? fault(scene) : scene.world.redis.inject(kind, scene));
+}
+
+/** Whether another server has to be there that takes over from the source. */
+export function needsReplica(kind: string): boolean {
+  return kind === 'failover';
 }
 
 /** Whether the fault is done to RabbitMQ. */

@@ -1,17 +1,19 @@
 // npm run chaos -- [--minutes N] [--seed S] [--server mysql|mariadb|both] [--redis single|cluster|sentinel|valkey]
-//   [--writers W] [--only fault,…] [--writes kind,…] [--no-truncate]
+//   [--processes N] [--distribute] [--writers W] [--only fault,…] [--writes kind,…] [--no-truncate]
 import { parseArgs } from 'node:util';
 import { TOPOLOGIES } from '../../support/redis/topology';
 import { faultNames } from './faults';
+import { GROUP_FAULTS } from './group-faults';
 import { formatResult, isClean } from './report';
 import { runChaos } from './run';
 import type { SqlKind } from './world';
 import type { WriteName } from './writes';
-import { WRITE_NAMES } from './writes';
+import { WRITE_NAMES, writeNames } from './writes';
 
 const USAGE = `npm run chaos -- [--minutes N] [--seed S] [--server mysql|mariadb|both] [--redis ${TOPOLOGIES.join('|')}]
-  [--writers W] [--only fault,…] [--writes kind,…] [--no-truncate]
-Faults: ${TOPOLOGIES.map((redis) => `\n  on ${redis}: ${faultNames(redis).join(', ')}`).join('')}, or none
+  [--processes N] [--distribute] [--writers W] [--only fault,…] [--writes kind,…] [--no-truncate]
+Faults: ${TOPOLOGIES.map((redis) => `\n  on ${redis}: ${faultNames(redis).join(', ')}`).join('')}
+  with several processes: ${Object.keys(GROUP_FAULTS).join(', ')}; or none
 Kinds of writes besides plain transactions: ${WRITE_NAMES.join(', ')}, or plain for none of them`;
 
 async function main(): Promise<number> {
@@ -21,9 +23,11 @@ async function main(): Promise<number> {
       seed: { type: 'string' },
       server: { type: 'string', default: 'both' },
       redis: { type: 'string', default: 'single' },
+      processes: { type: 'string', default: '1' },
+      distribute: { type: 'boolean', default: false },
       writers: { type: 'string', default: '4' },
       only: { type: 'string' },
-      writes: { type: 'string', default: WRITE_NAMES.join() },
+      writes: { type: 'string' },
       truncate: { type: 'boolean', default: true },
     },
     allowNegative: true,
@@ -31,16 +35,17 @@ async function main(): Promise<number> {
   const seconds = Number(values.minutes) * 60;
   const seed = values.seed === undefined ? Date.now() % 1_000_000 : Number(values.seed);
   const writers = Number(values.writers);
+  const processes = Number(values.processes);
   const redis = TOPOLOGIES.find((name) => name === values.redis);
-  const known = faultNames(redis ?? 'single');
+  const known = faultNames(redis ?? 'single', processes);
   const faults = values.only === undefined ? known : namesIn(values.only, 'none');
-  const writes = namesIn(values.writes, 'plain');
+  const writes = values.writes === undefined ? writeNames(processes) : namesIn(values.writes, 'plain');
   const servers = serversOf(values.server);
   const unknown = [
     ...faults.filter((kind) => !known.includes(kind)),
     ...writes.filter((kind) => !(WRITE_NAMES as readonly string[]).includes(kind)),
   ];
-  const numbersFit = seconds > 0 && Number.isInteger(seed) && writers >= 1;
+  const numbersFit = seconds > 0 && Number.isInteger(seed) && writers >= 1 && processes >= 1;
   if (!numbersFit || !servers || !redis || unknown.length > 0) {
     console.error(USAGE);
     return 2;
@@ -54,6 +59,8 @@ async function main(): Promise<number> {
       seconds,
       seed,
       writers,
+      processes,
+      distribute: values.distribute,
       faults,
       truncate: values.truncate,
       writes: writes as WriteName[],

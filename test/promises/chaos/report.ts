@@ -18,11 +18,12 @@ const WRITES: Readonly<Record<Exclude<keyof WriteCounts, 'rows'>, string>> = {
   charsetDdls: 'DDL in other character sets',
   sequenceCalls: 'sequence calls',
   looseGroups: 'groups with MyISAM or Aria',
+  hotGroups: 'groups of hot rows',
 };
 
 /** Whether nothing went wrong. */
-export function isClean({ lost, phantom, stale, problems }: ChaosResult): boolean {
-  return lost === 0 && phantom === 0 && stale.length === 0 && problems.length === 0;
+export function isClean({ lost, phantom, stale, outOfOrder, problems }: ChaosResult): boolean {
+  return lost + phantom + stale.length + outOfOrder.length + problems.length === 0;
 }
 
 /** One table for a run, and the first findings below it. */
@@ -31,6 +32,8 @@ export function formatResult(result: ChaosResult): string {
   const rows: [string, string | number][] = [
     ['server', result.server],
     ['Redis', result.redis],
+    ...(result.processes > 1 ? ([['processes', result.processes]] as [string, number][]) : []),
+    ...(result.distribute ? ([['handlers', 'distributed']] as [string, string][]) : []),
     ['seed', result.seed],
     ['seconds', result.seconds],
     ['faults', total],
@@ -38,6 +41,8 @@ export function formatResult(result: ChaosResult): string {
       .sort()
       .map(([kind, count]): [string, number] => [`  ${kind}`, count]),
     ['row changes', result.changes],
+    ['handler calls', result.told],
+    ['of these duplicates', result.duplicates],
     ...Object.entries(WRITES)
       .map(([name, label]): [string, number] => [label, result.writes[name as keyof typeof WRITES]])
       .filter(([, count]) => count > 0),
@@ -48,6 +53,7 @@ export function formatResult(result: ChaosResult): string {
     ['lost', result.lost],
     ['phantom', result.phantom],
     ['stale', result.stale.length],
+    ['out of order', result.outOfOrder.length],
   ];
   if (result.problems.length > 0) rows.push(['problems', result.problems.length]);
   const widths = [0, 1].map((at) => Math.max(...rows.map((row) => String(row[at]).length)));
@@ -60,7 +66,7 @@ export function formatResult(result: ChaosResult): string {
 }
 
 function findingLines(result: ChaosResult): string[] {
-  const { stale, problems, errors, lostOf, phantomOf, phantomValues } = result;
+  const { stale, outOfOrder, problems, errors, lostOf, phantomOf, phantomValues } = result;
   return [
     ...countsLine('errors of the app', errors),
     ...countsLine('lost, by writer', lostOf),
@@ -75,6 +81,9 @@ function findingLines(result: ChaosResult): string[] {
         `  row    ${row ?? 'none'}`,
         ...history.map((line) => `  ${line}`),
       ]),
+    ...outOfOrder
+      .slice(0, SHOWN)
+      .flatMap(({ row, calls }) => [`out of order: ${row}`, ...calls.map((line) => `  ${line}`)]),
   ];
 }
 

@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TopologyName } from '../../support/redis/topology';
+import type { App } from './app';
+import type { AppGroup } from './app-group';
 import type { EventFindings } from './event-findings';
 import type { FaultScene } from './faults';
-import { hitsRabbit, inject, needsRabbit } from './faults';
+import { hitsRabbit, inject, needsRabbit, needsReplica } from './faults';
 import { Load } from './load';
 import { Random } from './random';
 import { catchUp, checkpointed } from './settle';
@@ -22,8 +24,14 @@ export interface ChaosOptions {
   readonly redis?: TopologyName;
   /** How long faults are injected. */
   readonly seconds: number;
+  /** Goes on until each kind of fault was injected once. @defaultValue false */
+  readonly each?: boolean;
   readonly seed: number;
   readonly writers: number;
+  /** Of the app, one of which leads. @defaultValue 1 */
+  readonly processes?: number;
+  /** The handlers' calls are spread over all processes by RabbitMQ. @defaultValue false */
+  readonly distribute?: boolean;
   /** The names of the faults to inject. */
   readonly faults: readonly string[];
   /** Truncate tables now and then. */
@@ -38,6 +46,8 @@ export interface ChaosOptions {
 export interface ChaosResult extends EventFindings {
   readonly server: string;
   readonly redis: string;
+  readonly processes: number;
+  readonly distribute: boolean;
   readonly seed: number;
   readonly seconds: number;
   readonly faults: Readonly<Record<string, number>>;
@@ -62,8 +72,12 @@ export interface ChaosResult extends EventFindings {
 
 /** Load and faults for a while; then everything is compared. Starts its servers and ends them. */
 export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
-  const { server, redis, faults } = options;
-  const world = await World.open(server, { rabbit: faults.some(needsRabbit), ...(redis ? { redis } : {}) });
+  const { server, redis, faults, distribute = false } = options;
+  const world = await World.open(server, {
+    rabbit: distribute || faults.some(needsRabbit),
+    replica: faults.some(needsReplica),
+    ...(redis ? { redis } : {}),
+  });
   try {
     const run = new ChaosRun(world, options);
     try {
@@ -83,7 +97,8 @@ class ChaosRun {
   private readonly faults: Record<string, number> = {};
   private readonly problems: string[] = [];
   private readonly background = new Map<string, Promise<void>>();
-  private scene!: FaultScene;
+  private scene!: Omit<FaultScene, 'app' | 'random'>;
+  private apps!: AppGroup;
 
   constructor(
     private readonly world: World,
@@ -101,18 +116,21 @@ class ChaosRun {
 
   async run(): Promise<ChaosResult> {
     const { world, options } = this;
-    const app = await world.app('app', true);
+    const { processes = 1, distribute = false } = options;
+    const apps = await world.group(processes, distribute);
+    this.apps = apps;
     this.scene = {
       world,
-      app,
-      random: this.random,
+      apps,
       check: () => this.check(),
-      checkpointed: () => checkpointed(app, world.sql, SETTLE_MILLIS),
+      checkpointed: () => checkpointed(apps, world.sql, SETTLE_MILLIS),
       withoutFragileWrites: (work) => this.load.writers.withoutFragile(work),
+      withoutWrites: (work) => this.load.writers.without(work),
       later: (kind, work) => this.later(kind, work),
+      finished: async (kind) => this.background.get(kind),
     };
-    await app.start();
-    await app.caughtUp(SETTLE_MILLIS);
+    await apps.start();
+    await apps.caughtUp(SETTLE_MILLIS);
     this.load.start();
     const started = Date.now();
     await this.inject(started + options.seconds * 1_000);
@@ -123,8 +141,8 @@ class ChaosRun {
     const seconds = Math.round((Date.now() - started) / 1_000);
     await this.load.stop();
     // Ends the handlers in hand.
-    await app.terminate();
-    const events = await this.verifier.checkEvents(app.eventFiles);
+    if (!(await apps.terminate())) this.problem('The app did not end in time after SIGTERM');
+    const events = await this.verifier.checkEvents(apps.eventFiles, distribute);
     for (const [name, count] of Object.entries(events.ofNothing))
       this.problem(`${count} events of ${name}, which is no table`);
     const { verifier, faults, problems } = this;
@@ -133,6 +151,8 @@ class ChaosRun {
     return {
       server: `${options.server} ${world.sql.version}`,
       redis: world.redis.version,
+      processes,
+      distribute,
       seed: options.seed,
       seconds,
       faults,
@@ -148,7 +168,7 @@ class ChaosRun {
       compared: verifier.compared,
       stale: verifier.stale,
       problems,
-      errors: app.errors,
+      errors: apps.errors,
     };
   }
 
@@ -161,7 +181,8 @@ class ChaosRun {
     const { options, random, scene } = this;
     let bag: string[] = [];
     await sleep(1_000);
-    while (Date.now() < deadline) {
+    const isMissing = (): boolean => options.faults.some((kind) => !this.faults[kind]);
+    while (Date.now() < deadline || (options.each && isMissing())) {
       if (options.faults.length === 0) {
         await sleep(deadline - Date.now());
         return;
@@ -183,7 +204,7 @@ class ChaosRun {
     journal.incident(`fault ${kind}`);
     this.faults[kind] = (this.faults[kind] ?? 0) + 1;
     try {
-      await inject(kind, { ...this.scene, random });
+      await inject(kind, { ...this.scene, app: this.apps.any(random), random });
     } catch (error) {
       this.problem(`${kind}: ${error instanceof Error ? error.message : String(error)}`);
     }
@@ -192,12 +213,15 @@ class ChaosRun {
     this.options.log(
       `${journal.time(started)} ${kind} (${took} s)  ${this.load.writers.counts.rows} rows changed`,
     );
-    await this.reviveApp();
+    await this.reviveApps();
+  }
+
+  private async reviveApps(): Promise<void> {
+    for (const app of this.apps.all) await this.revive(app);
   }
 
   /** An app that ended unasked, or whose tail did, is told of and started again, so that the run goes on. */
-  private async reviveApp(): Promise<void> {
-    const { app } = this.scene;
+  private async revive(app: App): Promise<void> {
     if (app.isRunning) {
       const status = await app.status().catch(() => undefined);
       if (status?.state !== 'failed') return;
@@ -217,8 +241,8 @@ class ChaosRun {
     for (const server of [sql, rabbit]) server?.resume();
     for (const link of [links.sql, links.rabbit]) link?.resume();
     await redis.heal();
-    this.scene.app.resume();
-    await this.reviveApp();
+    this.apps.resume();
+    await this.reviveApps();
   }
 
   /** Compares in the middle of the load. */
@@ -229,12 +253,11 @@ class ChaosRun {
 
   /** Stops the load, waits for the app, and compares every key with its row. */
   private async compare(): Promise<void> {
-    const { app } = this.scene;
     await this.load.writers.pause();
     const staleBefore = this.verifier.stale.length;
     try {
       // Readers go on while the app catches up: that is when they could fill something old.
-      await catchUp(app, CATCH_UP_MILLIS, () => this.world.parked());
+      await catchUp(this.apps, CATCH_UP_MILLIS, () => this.world.parked());
       await this.load.readers.pause();
       await this.verifier.checkCache();
     } catch (error) {

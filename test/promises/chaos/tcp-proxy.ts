@@ -4,16 +4,18 @@ import { connect, createServer } from 'node:net';
 interface Pair {
   readonly client: Socket;
   readonly server: Socket;
+  /** Besides the link as a whole. */
+  isStalled: boolean;
 }
 
-/** A TCP link on 127.0.0.1 that can be cut, reset and stalled. */
+/** A TCP link on 127.0.0.1 that can be cut, reset, stalled and led elsewhere. */
 export class TcpProxy {
   private readonly pairs = new Set<Pair>();
   private stalled = false;
 
   private constructor(
     private readonly listener: Server,
-    private readonly targetPort: number,
+    private targetPort: number,
   ) {
     listener.on('connection', (client) => this.link(client));
   }
@@ -39,6 +41,32 @@ export class TcpProxy {
     }
   }
 
+  /** New connections lead elsewhere; those that are there stay. */
+  leadTo(port: number): void {
+    this.targetPort = port;
+  }
+
+  /** The ports from which the servers see the connections come. */
+  get ports(): number[] {
+    return [...this.pairs].flatMap(({ server }) => server.localPort ?? []);
+  }
+
+  /** Ends the connection that the server sees come from this port. */
+  cutOne(port: number): void {
+    const pair = this.pairOf(port);
+    pair?.client.destroy();
+    pair?.server.destroy();
+  }
+
+  /** No byte goes either way on the connection that the server sees come from this port. */
+  stallOne(port: number): void {
+    const pair = this.pairOf(port);
+    if (!pair) return;
+    pair.isStalled = true;
+    pair.client.pause();
+    pair.server.pause();
+  }
+
   /** Ends all connections with a RST. */
   reset(): void {
     for (const { client, server } of this.pairs) {
@@ -58,9 +86,10 @@ export class TcpProxy {
 
   resume(): void {
     this.stalled = false;
-    for (const { client, server } of this.pairs) {
-      client.resume();
-      server.resume();
+    for (const pair of this.pairs) {
+      pair.isStalled = false;
+      pair.client.resume();
+      pair.server.resume();
     }
   }
 
@@ -70,8 +99,13 @@ export class TcpProxy {
     await closed;
   }
 
+  private pairOf(port: number): Pair | undefined {
+    return [...this.pairs].find(({ server }) => server.localPort === port);
+  }
+
   private link(client: Socket): void {
-    const pair = { client, server: connect({ port: this.targetPort, host: '127.0.0.1' }) };
+    const server = connect({ port: this.targetPort, host: '127.0.0.1' });
+    const pair: Pair = { client, server, isStalled: false };
     this.pairs.add(pair);
     this.forward(pair, client, pair.server);
     this.forward(pair, pair.server, client);
@@ -87,7 +121,7 @@ export class TcpProxy {
       if (to.write(chunk)) return;
       from.pause();
       to.once('drain', () => {
-        if (!this.stalled) from.resume();
+        if (!this.stalled && !pair.isStalled) from.resume();
       });
     });
     // A broken socket closes, and that takes the other one with it.

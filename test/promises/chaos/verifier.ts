@@ -37,7 +37,8 @@ export class Verifier {
   private readonly redis: ChaosRedis;
   private readonly journal: Journal;
 
-  constructor({ sql, redis, journal }: World) {
+  constructor(private readonly world: World) {
+    const { sql, redis, journal } = world;
     this.sql = sql;
     this.redis = redis;
     this.journal = journal;
@@ -77,7 +78,7 @@ export class Verifier {
   }
 
   /** Compares the events in these files with what was committed. */
-  async checkEvents(files: readonly string[]): Promise<EventFindings> {
+  async checkEvents(files: readonly string[], isDistributed = false): Promise<EventFindings> {
     const deleted = await this.query('SELECT * FROM deletion UNION ALL SELECT * FROM deletion_loose');
     const committed = {
       written: await this.committed(),
@@ -88,7 +89,11 @@ export class Verifier {
         ]),
       ),
     };
-    return compareEvents(await readToldEvents(files), committed, (id) => this.journal.makerOf(id));
+    const told = await readToldEvents(files);
+    return compareEvents(told, committed, (id) => this.journal.makerOf(id), {
+      epochs: this.world.epochs,
+      isDistributed,
+    });
   }
 
   /** The changes that were committed, with the number of their rows. */

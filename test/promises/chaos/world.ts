@@ -2,14 +2,30 @@ import type { TopologyName } from '../../support/redis/topology';
 import type { RabbitMqServer, SqlServer } from '../../support/servers';
 import { startMariadb, startMysql, startRabbitmq } from '../../support/servers';
 import { Keeper } from '../../support/servers/keeper';
+import type { AppPlan } from './app';
 import { App } from './app';
+import { AppGroup } from './app-group';
+import type { Epoch } from './commit-order';
 import { Journal } from './journal';
 import type { ChaosRedis } from './redis';
 import { openRedis } from './redis';
+import { SqlPair } from './sql-pair';
 import { schema } from './tables';
 import { TcpProxy } from './tcp-proxy';
 
 export type SqlKind = 'mysql' | 'mariadb';
+
+/** Of all processes of the app. */
+export const APP_NAME = 'chaos';
+/** How long a leader that is frozen or cut off keeps the lead. */
+const TAKEOVER_SECONDS = 2;
+
+export interface WorldOptions {
+  readonly rabbit: boolean;
+  /** Another server that can take over from the source. */
+  readonly replica?: boolean;
+  readonly redis?: TopologyName;
+}
 
 /** The servers, the links of the app to them, and what happened. */
 export class World {
@@ -28,13 +44,13 @@ export class World {
     readonly keeper: Keeper,
   ) {}
 
-  static async open(kind: SqlKind, options: { rabbit: boolean; redis?: TopologyName }): Promise<World> {
+  static async open(kind: SqlKind, options: WorldOptions): Promise<World> {
     const keeper = Keeper.open('chaos');
     const startSql = kind === 'mysql' ? startMysql : startMariadb;
     const durable = ['--sync-binlog=1', '--innodb-flush-log-at-trx-commit=1'];
     const started = await Promise.allSettled([
       // In memory no commit would take the time in which races happen.
-      startSql({ args: durable, onDisk: true }),
+      options.replica ? SqlPair.open(kind, durable) : startSql({ args: durable, onDisk: true }),
       openRedis(options.redis ?? 'single', keeper.folder),
       options.rabbit ? startRabbitmq() : undefined,
     ]);
@@ -56,13 +72,27 @@ export class World {
     return new World(sql.value, redis.value, rabbit.value, links, keeper);
   }
 
+  /** Who wrote when; nothing where one server writes all. */
+  get epochs(): readonly Epoch[] {
+    return this.sql instanceof SqlPair ? this.sql.epochs : [];
+  }
+
+  /** Processes of one app, with retries. Not started yet. */
+  async group(processes: number, distribute: boolean): Promise<AppGroup> {
+    if (processes === 1) return new AppGroup([await this.app('app', true, { distribute })]);
+    const plan = { distribute, takeoverSeconds: TAKEOVER_SECONDS, slowHandlers: true };
+    const labels = Array.from({ length: processes }, (_, at) => `app-${at + 1}`);
+    return new AppGroup(await Promise.all(labels.map((label) => this.app(label, true, plan))));
+  }
+
   /** An app that reaches the servers over the links. Not started yet. */
-  async app(label = 'app', retry = false): Promise<App> {
+  async app(label = 'app', retry = false, more: Partial<AppPlan> = {}): Promise<App> {
     const { links, redis, rabbit } = this;
     const app = await App.open(
       this.keeper,
       {
-        name: 'chaos',
+        ...more,
+        name: APP_NAME,
         mysqlPort: links.sql.port,
         redis: redis.appAddress,
         amqpUrl:

@@ -93,6 +93,16 @@ export class Writers {
     });
   }
 
+  /** Does this while nobody writes and nothing is left open. */
+  async without(work: () => Promise<void>): Promise<void> {
+    await this.pause();
+    try {
+      await this.withoutFragile(work);
+    } finally {
+      this.resume();
+    }
+  }
+
   async stop(): Promise<void> {
     // Others may wait for what these hold.
     await this.crew.stop();

@@ -75,13 +75,13 @@ export const CLUSTER_FAULTS: Readonly<Record<string, RedisFault<ClusterRedis>>> 
     await checkpointed();
   },
   // Nobody watches what Redis loses meanwhile.
-  'writes-lost-unseen': async (redis, { app, random, check }) => {
+  'writes-lost-unseen': async (redis, { apps, random, check }) => {
     await check();
     // The load that follows is what is lost.
     await sleep(300);
-    await app.kill();
+    await apps.kill();
     await redis.loseWrites(random);
-    await app.start();
+    await apps.start();
   },
   'master-switch': async (redis, { random, check, checkpointed }) => {
     await check();

@@ -1,5 +1,6 @@
 import type { SqlServer } from '../../../support/servers';
 import { CharsetWriter } from './charset-writer';
+import { HotWriter } from './hot-writer';
 import { LargeWriter } from './large-writer';
 import { LooseWriter } from './loose-writer';
 import { RolledBackWriter } from './rolled-back-writer';
@@ -29,12 +30,19 @@ const KINDS = {
   charset: { share: 0.06, servers: BOTH, make: (tools, truncate) => new CharsetWriter(tools, truncate) },
   sequence: { share: 0.03, servers: ['mariadb'], make: (tools) => new SequenceWriter(tools) },
   loose: { share: 0.04, servers: ['mariadb'], make: (tools) => new LooseWriter(tools) },
+  hot: { share: 0.1, servers: BOTH, make: (tools) => new HotWriter(tools) },
 } satisfies Readonly<Record<string, WriteKind>>;
 
 export type WriteName = keyof typeof KINDS;
 
 export const WRITES: Readonly<Record<WriteName, WriteKind>> = KINDS;
 export const WRITE_NAMES = Object.keys(KINDS) as WriteName[];
+
+/** What is written, unless told otherwise, with so many processes of the app. */
+export function writeNames(processes = 1): WriteName[] {
+  // A seed stands for the same writes as ever.
+  return processes > 1 ? WRITE_NAMES : WRITE_NAMES.filter((name) => name !== 'hot');
+}
 
 /** Those of these kinds that the server knows. */
 export function writesOn(server: Kind, names: readonly WriteName[]): WriteName[] {

@@ -18,6 +18,8 @@ export class WriteCounts {
   sequenceCalls = 0;
   /** Into tables without transactions. */
   looseGroups = 0;
+  /** Of the few rows that change all the time. */
+  hotGroups = 0;
   /** Committed row changes. */
   rows = 0;
 }
