@@ -28,8 +28,6 @@ export function createRedisClient(
     // After a failover behind the same address the connection may still lead to the old master.
     reconnectOnError: (error: Error) => (error.message.startsWith('READONLY') ? 1 : false),
     retryStrategy,
-    // Told by the sentinels of another master, also while the old one neither answers nor closes the connection.
-    failoverDetector: true,
     ...options,
     ...overrides,
   };
