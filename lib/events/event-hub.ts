@@ -17,8 +17,14 @@ import { toChangeEvent } from '../change/to-change-event';
 
 /** Has handlers called elsewhere. */
 export interface ChangeDistributor {
-  /** Waits for room only. The outcome is true once the change is safe; false where a shutdown cut it short. */
-  publish(change: RowChange, event: ChangeEvent): Promise<HandlerOutcome>;
+  /** The fencing token of this process while it leads. */
+  readonly term: number;
+  /**
+   * Waits for room only. The outcome is true once the change is safe; false where a shutdown cut it short.
+   *
+   * @param term the one in which the change was read
+   */
+  publish(change: RowChange, event: ChangeEvent, term: number): Promise<HandlerOutcome>;
 }
 
 /** Hands changes on to the application: to the subscribers of `events$`, then to `@OnBinlog` handlers. */
@@ -93,6 +99,8 @@ export class EventHub {
    */
   async publish(items: readonly StreamItem[]): Promise<HandlerOutcome | undefined> {
     const outcomes: HandlerOutcome[] = [];
+    // Of the whole batch: this process may lose the lead and win it again while the batch waits for the broker.
+    const term = this.distributor?.term ?? 0;
     const slice = new TimeSlice();
     for (const item of items) {
       if (slice.isOver) await slice.next();
@@ -104,7 +112,7 @@ export class EventHub {
       this.published++;
       if (this.emitsHere) this.subject.next(event);
       if (handlers.length === 0) continue;
-      if (this.distributor) outcomes.push(await this.distributor.publish(item, event));
+      if (this.distributor) outcomes.push(await this.distributor.publish(item, event, term));
       else if (this.runner) outcomes.push(...(await this.runner.enqueue(handlers, item, event)));
     }
     if (outcomes.length === 0) return undefined;

@@ -84,6 +84,8 @@ export class ChangePipeline {
     await strategy.apply(items, signal);
     this.context.onApplied(items);
 
+    // What is handed on counts as read in the present term.
+    signal.throwIfAborted();
     const handlers = both(await events.publish(items), await everywhere.write(batch, position));
     signal.throwIfAborted();
     const end = this.advance(batch);
