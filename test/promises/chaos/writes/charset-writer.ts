@@ -74,8 +74,8 @@ export class CharsetWriter implements Writer {
     const statements = rows.several(random.pick([1, 2, 3]), random, { by: 'charset', tables, words });
     const parts = statements.map(({ sql }) => sql);
     const names = words.map((word) => [word, `\`${word}\``]);
-    // MySQL logs their names in UTF-8 and says that they are in the session's character set: its replicas stop.
-    const canReplicate = !(this.tools.server instanceof SqlPair && this.tools.server.kind === 'mysql');
+    // Servers log their names in UTF-8 and say that they are in the session's character set: a replica stops at them.
+    const canReplicate = !(this.tools.server instanceof SqlPair);
     const steps =
       random.chance(0.3) && canReplicate
         ? withSavepoints(['CREATE TEMPORARY TABLE pad (id INT)', ...parts], random, names)
