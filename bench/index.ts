@@ -1,9 +1,11 @@
 // npm run bench [-- --mariadb] [--rows N] [--only a,b] [--no-latency] [--no-reads]
+// npm run bench -- --group …: see group/options.ts
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startMariadb, startMysql, startRedis } from '../test/support/servers';
 import type { RedisServer } from '../test/support/servers';
+import { benchGroup } from './group';
 import type { Job } from './job';
 import { measureLatency, measureLatencyWithoutBarrier } from './latency';
 import { benchReads } from './reads';
@@ -31,6 +33,11 @@ const RUNS = [
 ];
 
 async function main(): Promise<void> {
+  const args = process.argv.slice(2);
+  if (args.includes('--group')) {
+    process.exitCode = await benchGroup(args);
+    return;
+  }
   const { values } = parseArgs({
     options: {
       mariadb: { type: 'boolean' },

@@ -5,6 +5,8 @@ import { createPool } from 'mysql2/promise';
 import { CacheflowModule, CacheflowService } from '../lib';
 import { VisibilityBarrier } from '../lib/barrier/visibility-barrier';
 import type { RedisServer, SqlServer } from '../test/support/servers';
+import { paced } from './paced';
+import { quantile } from './quantile';
 
 const RATE_PER_SECOND = 500;
 const WARM_UP = 1_000;
@@ -56,24 +58,13 @@ export async function measureLatency(
   subscriber.on('message', (_channel, key) => goneAt.set(key, performance.now()));
 
   const latencies: number[] = [];
-  const updates: Promise<void>[] = [];
-  const start = performance.now();
-  for (let index = 0; index < WARM_UP + UPDATES; index++) {
-    const due = start + (index * 1_000) / RATE_PER_SECOND;
-    const wait = due - performance.now();
-    if (wait > 0) await sleep(wait);
-    updates.push(update(index));
-  }
-  await Promise.all(updates);
+  const seconds = (WARM_UP + UPDATES) / RATE_PER_SECOND;
+  await paced({ perSecond: RATE_PER_SECOND, seconds }, update);
   subscriber.disconnect();
   redis.disconnect();
   await pool.end();
   await app.close();
-  latencies.sort((a, b) => a - b);
-  const at = (share: number): number =>
-    Number(
-      (latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))] ?? NaN).toFixed(2),
-    );
+  const at = (share: number): number => Number(quantile(latencies, share).toFixed(2));
   return { samples: latencies.length, 'p50 ms': at(0.5), 'p99 ms': at(0.99), 'max ms': at(1) };
 
   async function update(index: number): Promise<void> {

@@ -1,4 +1,3 @@
-import type { Connection } from 'mysql2/promise';
 import { createConnection } from 'mysql2/promise';
 import type { SqlServer } from '../test/support/servers';
 
@@ -18,33 +17,51 @@ const TABLE = `CREATE TABLE bench.items (
 
 /** Writes the workload into the server's binlog. */
 export async function prepareWorkload(sql: SqlServer, rows: number): Promise<Workload> {
-  await sql.query(`CREATE DATABASE bench; ${TABLE}`);
-  await sql.query('FLUSH BINARY LOGS');
-  const files = await sql.query<{ Log_name: string }>('SHOW BINARY LOGS');
-  const file = files.at(-1)?.Log_name ?? '';
+  await createItems(sql);
+  const start = await freshBinlog(sql);
   const inserts = Math.round(rows * 0.8);
   const updates = rows - inserts;
-  const connections = await Promise.all(
-    Array.from({ length: UPDATE_CONNECTIONS }, () => createConnection(sql.connectionOptions())),
-  );
-  const [first] = connections as [Connection, ...Connection[]];
-  for (let id = 0; id < inserts; id += ROWS_PER_STATEMENT) {
-    const count = Math.min(ROWS_PER_STATEMENT, inserts - id);
-    await first.query('INSERT INTO bench.items VALUES ?', [
-      Array.from({ length: count }, (_, i) => row(id + i)),
+  await insertItems(sql, inserts);
+  await updateItems(sql, updates, inserts);
+  return { inserts, updates, start };
+}
+
+export async function createItems(sql: SqlServer): Promise<void> {
+  await sql.query(`CREATE DATABASE bench; ${TABLE}`);
+}
+
+/** The start of a new binlog file. */
+export async function freshBinlog(sql: SqlServer): Promise<Workload['start']> {
+  await sql.query('FLUSH BINARY LOGS');
+  const files = await sql.query<{ Log_name: string }>('SHOW BINARY LOGS');
+  return { file: files.at(-1)?.Log_name ?? '', offset: 4 };
+}
+
+/** By statements of many rows each. */
+export async function insertItems(sql: SqlServer, count: number): Promise<void> {
+  const connection = await createConnection(sql.connectionOptions());
+  for (let id = 0; id < count; id += ROWS_PER_STATEMENT) {
+    const rows = Math.min(ROWS_PER_STATEMENT, count - id);
+    await connection.query('INSERT INTO bench.items VALUES ?', [
+      Array.from({ length: rows }, (_, i) => row(id + i)),
     ]);
   }
+  await connection.end();
+}
+
+/** By single-row transactions, over the first `items` again and again. */
+export async function updateItems(sql: SqlServer, count: number, items: number): Promise<void> {
   let next = 0;
   await Promise.all(
-    connections.map(async (connection) => {
-      while (next < updates) {
-        const id = next++;
+    Array.from({ length: UPDATE_CONNECTIONS }, async () => {
+      const connection = await createConnection(sql.connectionOptions());
+      while (next < count) {
+        const id = next++ % items;
         await connection.query("UPDATE bench.items SET state = 'paid', price = price + 1 WHERE id = ?", [id]);
       }
+      await connection.end();
     }),
   );
-  await Promise.all(connections.map((connection) => connection.end()));
-  return { inserts, updates, start: { file, offset: 4 } };
 }
 
 function row(id: number): unknown[] {

@@ -20,6 +20,7 @@ import { CheckpointStores } from './checkpoint/checkpoint-stores';
 import { HandlerDistribution } from './distribution/handler-distribution';
 import { ErrorReporter } from './errors/error-reporter';
 import { EventHub } from './events/event-hub';
+import { EverywhereEvents } from './events/everywhere/everywhere-events';
 import { OnBinlogExplorer } from './events/on-binlog.explorer';
 import { getCacheflowToken } from './inject-cacheflow.decorator';
 import { CacheWriter } from './redis/cache-writer';
@@ -94,6 +95,7 @@ function assemble(definition: DynamicModule, extras: CacheflowExtras | undefined
       StrategyService,
       CheckpointStores,
       EventHub,
+      EverywhereEvents,
       OnBinlogExplorer,
       HandlerDistribution,
       SourceNames,

@@ -31,7 +31,8 @@ export class CacheflowService {
   ) {}
 
   /**
-   * Each change of a watched table, in commit order, after the cache work for it is done. If a subscriber throws, the
+   * Each change of a watched table, in commit order, after the cache work for it is done: in the process that tails, or
+   * in every process with `events: { delivery: 'everywhere' }`. If a subscriber throws, the
    * library reports the error on `errors$`, and nobody else is affected. Completes at shutdown.
    */
   get events$(): Observable<ChangeEvent> {
@@ -60,7 +61,7 @@ export class CacheflowService {
 
   /**
    * Resolves once everything that was committed on the source before the call has been applied to the cache.
-   * `@OnBinlog` handlers may still be running then.
+   * `@OnBinlog` handlers may still be running then. On a standby, it asks the process that leads.
    *
    * @param options.timeoutMillis how long to wait, in milliseconds; 10000 by default
    * @throws CaughtUpTimeoutError if it takes longer

@@ -25,6 +25,7 @@ export type {
   CacheflowExtras,
   CacheflowOptions,
   CacheflowOptionsFactory,
+  EventsOptions,
   HandlerOptions,
   MysqlSourceOptions,
   PasswordSource,
@@ -40,6 +41,8 @@ export type {
 } from './options/cacheflow.options';
 export { CacheflowService } from './cacheflow.service';
 export type { Checkpoint, CheckpointStore } from './options/checkpoint.store';
+export { EventsMissedError } from './errors/events.errors';
+export type { EventsPlace, MissedEvents } from './errors/events.errors';
 export { AuditFaultError } from './errors/audit.errors';
 export { CacheflowError } from './errors/cacheflow.error';
 export type { CacheflowErrorCode } from './errors/cacheflow.error';

@@ -62,6 +62,10 @@ const commands = {
     await buildRunTree();
     return exec(process.execPath, ['.build/bench/xa/index.js', ...args]);
   },
+  async scale(args) {
+    await buildRunTree();
+    return exec(process.execPath, ['.build/bench/scale/index.js', ...args]);
+  },
   async chaos(args) {
     await buildRunTree();
     return exec(process.execPath, ['.build/test/promises/chaos/index.js', ...args]);

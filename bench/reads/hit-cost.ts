@@ -1,3 +1,4 @@
+import { median } from '../quantile';
 import type { ReadingApp } from './reading-app';
 
 const TTL_SECONDS = 3_600;
@@ -75,8 +76,4 @@ async function timeReads(read: () => Promise<unknown>, reads: number, inFlight: 
   const begun = performance.now();
   await Promise.all(Array.from({ length: inFlight }, readOn));
   return performance.now() - begun;
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
 }

@@ -2,8 +2,10 @@
 export interface AuditStatus {
   /** Changes that wait until it is time for their checks. */
   readonly pending: number;
-  /** Changes that the auditor selected but skipped, because too many were waiting (`audit.maxPending`), or
-   * because another process of the group went on. */
+  /**
+   * Changes that the auditor selected but skipped, because too many were waiting (`audit.maxPending`), or because another
+   * process of the group took over.
+   */
   readonly skipped: number;
   /** One entry for each of `audit.horizonsMillis`. */
   readonly horizons: readonly AuditHorizon[];

@@ -5,7 +5,6 @@ export interface Leadership {
   /**
    * Resolves once this process leads, at once where it does already. Rejects with the signal's reason, or with what keeps
    * it from being elected.
-   *
    */
   acquire(signal: AbortSignal, observer: LeadObserver): Promise<Lead>;
 }
@@ -27,10 +26,11 @@ export interface Lead {
   /**
    * The right to read from this server, asked for on each connection.
    *
+   * @param above the highest term that is known otherwise, which the new one has to pass
    * @throws OtherServerError where the lead was won on another server, which is given back then
    * @throws GroupSplitError where somebody else leads on another server
    */
-  begin(identity: string, signal: AbortSignal): Promise<Term>;
+  begin(identity: string, above: number, signal: AbortSignal): Promise<Term>;
   /** Nothing that `uncovered` named is left in the cache. Never rejects. */
   covered(): Promise<void>;
   /** Somebody else has a later term. */

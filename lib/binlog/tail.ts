@@ -13,6 +13,7 @@ import { ControlConnection } from '../mysql/control-connection';
 import { BinlogResetError } from '../mysql/source-faults';
 import { SharedConnection } from '../mysql/shared-connection';
 import { loadTableDefinition, shapeOf } from '../mysql/table-definition';
+import { prepareReplication } from '../mysql/zongji';
 import { preflight } from '../preflight/preflight';
 import { sleep, untilAborted, withDeadline, withSignals } from '../support/abort';
 import { Backoff } from '../support/backoff';
@@ -39,6 +40,8 @@ export interface TailContext extends ResumeContext {
   /** The columns that somebody needs of the rows read at this place; undefined stands for all. */
   projection(table: TableShape, place: BinlogPlace): ReadonlySet<string> | undefined;
   readonly leadership: Leadership;
+  /** The lead was won: what the first change needs can be made ready. */
+  onLead(): void;
   /** The lead was lost: what was handed on and has not begun yet is another process' work now. */
   onDeposed(): void;
 }
@@ -230,6 +233,7 @@ export class Tail {
     const backoff = new Backoff(this.context.config.reconnect);
     while (!this.ended.aborted) {
       try {
+        await prepareReplication();
         const lead = await this.takeLead();
         await this.stream(backoff, lead);
       } catch (error) {
@@ -267,6 +271,7 @@ export class Tail {
     this.currentState = 'connecting';
     if (lead === this.lead) return lead;
     this.lead = lead;
+    this.context.onLead();
     const onLost = (): void => {
       this.context.onDeposed();
       this.reconnect(lead.ended.reason as Error);
@@ -290,7 +295,7 @@ export class Tail {
     });
     // Not unhandled when something else fails before it is awaited.
     broken.catch(() => undefined);
-    const term = await lead.begin(server.identity, this.ended);
+    const term = await lead.begin(server.identity, this.context.keeper.saved?.term ?? 0, this.ended);
     if (term.isNew) this.resumePoint.beginTerm();
     await withSignals([this.ended, lead.ended], (either) => untilAborted(this.userGate.pass(), either));
     const { bootPosition } = this;

@@ -1,5 +1,6 @@
 import type {
   CacheflowOptions,
+  EventsOptions,
   MysqlSourceOptions,
   QueueOptions,
   ReconnectOptions,
@@ -8,6 +9,7 @@ import type {
 } from '../options/cacheflow.options';
 import { OptionCheck, isObject } from './option-check';
 import { resolveGroup } from './option-group';
+import { resolveEvents } from './resolve-events';
 import type { ResolvedAuditOptions } from './resolve-audit';
 import { resolveAudit } from './resolve-audit';
 import { resolveBarrier } from './resolve-barrier';
@@ -41,6 +43,7 @@ export interface CacheflowConfig {
   readonly cache: ResolvedCacheOptions;
   readonly queue: Required<QueueOptions>;
   readonly handlers: ResolvedHandlerOptions;
+  readonly events: Required<EventsOptions>;
   readonly reconnect: Required<ReconnectOptions>;
   readonly retry: ResolvedRetryOptions;
   /** Undefined: nothing is audited. */
@@ -67,6 +70,7 @@ const OPTION_NAMES: Record<keyof CacheflowOptions, true> = {
   cache: true,
   queue: true,
   handlers: true,
+  events: true,
   reconnect: true,
   retry: true,
   audit: true,
@@ -115,6 +119,7 @@ export function resolveConfig(options: CacheflowOptions): CacheflowConfig {
     cache: resolveCache(check, given.cache),
     queue,
     handlers: resolveHandlers(check, given.handlers, retry),
+    events: resolveEvents(check, given.events),
     reconnect,
     retry,
     audit: resolveAudit(check, given.audit),

@@ -55,7 +55,7 @@ export class HandlerDistribution implements ChangeDistributor {
   private parts: Parts | undefined;
   private owned: readonly number[] = [];
   private unsubscribe: () => void = () => undefined;
-  private term: () => number = () => 0;
+  private termNow: () => number = () => 0;
   private members: GroupMembers = new OnlyMember();
 
   constructor(
@@ -109,19 +109,23 @@ export class HandlerDistribution implements ChangeDistributor {
   /** Begins to consume. `term` is the fencing token of this process while it leads. */
   start(members: GroupMembers, term: () => number): void {
     this.members = members;
-    this.term = term;
+    this.termNow = term;
     this.reassign();
     this.unsubscribe = this.members.onChange(() => this.reassign());
     for (const consumer of this.parts?.consumers ?? []) consumer.start();
   }
 
-  async publish(change: RowChange, event: ChangeEvent): Promise<HandlerOutcome> {
+  get term(): number {
+    return this.termNow();
+  }
+
+  async publish(change: RowChange, event: ChangeEvent, term: number): Promise<HandlerOutcome> {
     const { parts } = this;
     if (!parts) throw new CacheflowStoppedError(`Cacheflow "${this.name}" was not started`);
     const rows = rowIdentities(change.table, change);
     const queue = this.partitions.queue(this.partitions.of(rows[0] ?? ''));
     const { envelope } = this.config.handlers;
-    const message = toOutgoing(change, event, { source: this.name, term: this.term(), queue, envelope });
+    const message = toOutgoing(change, event, { source: this.name, term, queue, envelope });
     return parts.outgoing.add(message, async () => {
       this.errors.warn(
         `A change of ${nameOf(event)} is larger than what RabbitMQ takes as one message (max_message_size): its ` +

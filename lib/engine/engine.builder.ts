@@ -12,6 +12,7 @@ import type { CacheflowConfig } from '../config/cacheflow.config';
 import { HandlerDistribution } from '../distribution/handler-distribution';
 import { ErrorReporter } from '../errors/error-reporter';
 import { EventHub } from '../events/event-hub';
+import { EverywhereEvents } from '../events/everywhere/everywhere-events';
 import type { BinlogHandler } from '../events/on-binlog.explorer';
 import { TableKeys } from '../keys/table-keys';
 import { AppliedPosition } from '../pipeline/applied-position';
@@ -45,6 +46,7 @@ export class EngineBuilder {
     @Inject(StrategyService) private readonly strategy: StrategyService,
     @Inject(CheckpointStores) private readonly stores: CheckpointStores,
     @Inject(EventHub) private readonly events: EventHub,
+    @Inject(EverywhereEvents) private readonly everywhere: EverywhereEvents,
     @Inject(RetryService) private readonly retry: RetryService,
     @Inject(HandlerDistribution) private readonly distribution: HandlerDistribution,
     @Inject(TableKeys) private readonly tableKeys: TableKeys,
@@ -55,7 +57,7 @@ export class EngineBuilder {
 
   /** Needs a client of Redis, and connects to nothing yet. */
   async build(handlers: readonly BinlogHandler[]): Promise<Engine> {
-    const { name, config, errors, redis, hold, guard, strategy, events, retry, auditor } = this;
+    const { name, config, errors, redis, hold, guard, strategy, events, everywhere, retry, auditor } = this;
     const cutOff = new AbortController();
     // Each handler that waits for its next attempt listens to it.
     setMaxListeners(0, cutOff.signal);
@@ -76,6 +78,7 @@ export class EngineBuilder {
       barrier,
       strategy,
       events,
+      everywhere,
       keeper,
       position,
       signal: cutOff.signal,
@@ -94,12 +97,14 @@ export class EngineBuilder {
       checkpointGoesBack: config.checkpoint === 'redis' && !isCluster(redis.client),
       abandon: () => pipeline.abandon(),
       leadership: group.leadership,
+      onLead: () => barrier.prepare(),
       onDeposed: () => {
         events.dropWaiting();
         auditor.handOver();
       },
       learn: (shape) => this.tableKeys.shapes.learn(shape),
-      projection: (table, place) => (events.wants(table) ? undefined : strategy.columnsNeeded(table, place)),
+      projection: (table, place) =>
+        events.wants(table) || everywhere.wants(table) ? undefined : strategy.columnsNeeded(table, place),
     });
     const watermark = this.createWatermark(tail, position, group);
 
@@ -110,17 +115,20 @@ export class EngineBuilder {
       tail.rewind(error);
     });
     const { distribution } = this;
-    events.register(handlers, {
+    const inOne = handlers.filter((each) => !each.everywhere);
+    events.register(inOne, {
       signal: cutOff.signal,
       giveUp: (handler, event, failure) => retry.parkHandler(handler, event, failure, cutOff.signal),
       isOurs: () => group.isLeading,
       distributor: distribution.isOn ? distribution : undefined,
     });
+    const inEvery = handlers.filter((each) => each.everywhere);
+    everywhere.register(inEvery, cutOff.signal);
     strategy.onRedefined((signal) => group.announceRedefinition(signal));
     const { shapes } = this.tableKeys;
     const { shutdownTimeoutMillis } = config;
     const running = { tail, queue, barrier, pipeline, keeper, position, watermark, group, shapes, cutOff };
-    const services = { strategy, events, distribution, retry, auditor, guard, errors };
+    const services = { strategy, events, everywhere, distribution, retry, auditor, guard, errors };
     return new Engine({ ...running, ...services, shutdownTimeoutMillis });
   }
 

@@ -8,6 +8,7 @@ import type { HandlerDistribution } from '../distribution/handler-distribution';
 import type { ErrorReporter } from '../errors/error-reporter';
 import { CacheflowStoppedError, CaughtUpTimeoutError } from '../errors/source.errors';
 import type { EventHub } from '../events/event-hub';
+import type { EverywhereEvents } from '../events/everywhere/everywhere-events';
 import type { AppliedPosition } from '../pipeline/applied-position';
 import type { ChangePipeline } from '../pipeline/change-pipeline';
 import type { ChangeQueue } from '../pipeline/change-queue';
@@ -30,6 +31,7 @@ export interface EngineParts {
   readonly strategy: StrategyService;
   readonly events: EventHub;
   readonly distribution: HandlerDistribution;
+  readonly everywhere: EverywhereEvents;
   readonly retry: RetryService;
   readonly group: Group;
   readonly auditor: Auditor;
@@ -48,8 +50,19 @@ export class Engine {
   constructor(readonly parts: EngineParts) {}
 
   start(): void {
-    const { tail, pipeline, watermark, strategy, events, distribution, retry, auditor, group, cutOff } =
-      this.parts;
+    const {
+      tail,
+      pipeline,
+      watermark,
+      strategy,
+      events,
+      everywhere,
+      distribution,
+      retry,
+      auditor,
+      group,
+      cutOff,
+    } = this.parts;
     this.pipelineRun = pipeline.run().catch((cause: unknown) => {
       // The cut-off of a shutdown ends it; what was in hand is read again after the restart.
       if (cutOff.signal.aborted) return;
@@ -61,6 +74,7 @@ export class Engine {
         ? events.retryHandler(work.handler, work.event)
         : strategy.retry({ work, ...command }, signal),
     );
+    everywhere.start();
     group.start({
       pause: () => this.hold(),
       resume: () => this.release(),
@@ -99,14 +113,28 @@ export class Engine {
   }
 
   private async stopInOrder(signal: AbortSignal): Promise<void> {
-    const { tail, queue, pipeline, keeper, watermark, events, distribution, retry, auditor, group, guard } =
-      this.parts;
+    const {
+      tail,
+      queue,
+      pipeline,
+      keeper,
+      watermark,
+      events,
+      everywhere,
+      distribution,
+      retry,
+      auditor,
+      group,
+      guard,
+    } = this.parts;
     await untilAborted(watermark.stop(), signal);
     await untilAborted(auditor.stop(), signal);
     await untilAborted(tail.stop(), signal);
     queue.close();
     pipeline.resume();
     if (this.pipelineRun) await untilAborted(this.pipelineRun, signal);
+    await untilAborted(everywhere.written(), signal);
+    await untilAborted(everywhere.stop(), signal);
     await untilAborted(distribution.stop(signal), signal);
     await untilAborted(events.idle(), signal);
     await untilAborted(retry.stop(signal), signal);

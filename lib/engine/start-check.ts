@@ -64,7 +64,10 @@ export class StartCheck {
     }
     if (engine) faults.push(...(await engine.parts.group.check(new AbortController().signal)));
     faults.push(...cachedFaults());
-    if (faults.length === 0 && engine) return engine;
+    if (faults.length === 0 && engine) {
+      await engine.parts.everywhere.begin();
+      return engine;
+    }
     const error = new CacheflowConfigurationError(this.name, faults);
     await engine?.parts.group.leave(error);
     throw error;

@@ -5,6 +5,7 @@ import type { CacheflowConfig } from '../config/cacheflow.config';
 import { HandlerDistribution } from '../distribution/handler-distribution';
 import { ErrorReporter } from '../errors/error-reporter';
 import { EventHub } from '../events/event-hub';
+import { EverywhereEvents } from '../events/everywhere/everywhere-events';
 import type { GroupStatus } from '../group/group-status';
 import { RedisHold } from '../redis/redis-hold';
 import { RetryService } from '../retry/retry.service';
@@ -34,6 +35,7 @@ export class StatusReader {
     @Inject(RedisHold) private readonly hold: RedisHold,
     @Inject(StrategyService) private readonly strategy: StrategyService,
     @Inject(EventHub) private readonly events: EventHub,
+    @Inject(EverywhereEvents) private readonly everywhere: EverywhereEvents,
     @Inject(CacheReader) private readonly reader: CacheReader,
     @Inject(RetryService) private readonly retry: RetryService,
     @Inject(HandlerDistribution) private readonly distribution: HandlerDistribution,
@@ -59,7 +61,7 @@ export class StatusReader {
       barrier: { waitingSince: barrier?.waitingSince },
       redis: { waitingSince: this.hold.waitingSince },
       queuedRows: queue?.size ?? 0,
-      pendingHandlers: this.events.pendingHandlers,
+      pendingHandlers: this.events.pendingHandlers + this.everywhere.pendingHandlers,
       cache: this.reader.status,
       retry: { state: this.retry.state, ...this.retry.counters },
       distribution: this.distribution.status,
@@ -68,7 +70,7 @@ export class StatusReader {
         changes: tail?.rowsRead ?? 0,
         ...this.strategy.counters,
         events: this.events.published,
-        handlerFailures: this.events.handlerFailures,
+        handlerFailures: this.events.handlerFailures + this.everywhere.handlerFailures,
         errors: this.errors.count,
         reconnects: tail?.reconnects ?? 0,
       },

@@ -17,8 +17,14 @@ import { toChangeEvent } from '../change/to-change-event';
 
 /** Has handlers called elsewhere. */
 export interface ChangeDistributor {
-  /** Waits for room only. The outcome is true once the change is safe; false where a shutdown cut it short. */
-  publish(change: RowChange, event: ChangeEvent): Promise<HandlerOutcome>;
+  /** The fencing token of this process while it leads. */
+  readonly term: number;
+  /**
+   * Waits for room only. The outcome is true once the change is safe; false where a shutdown cut it short.
+   *
+   * @param term the one in which the change was read
+   */
+  publish(change: RowChange, event: ChangeEvent, term: number): Promise<HandlerOutcome>;
 }
 
 /** Hands changes on to the application: to the subscribers of `events$`, then to `@OnBinlog` handlers. */
@@ -84,7 +90,7 @@ export class EventHub {
 
   /** Whether anybody would see the changes of a table. */
   wants(table: TableShape): boolean {
-    return this.subject.observed || (this.runner?.handlersFor(table).length ?? 0) > 0;
+    return this.emitsHere || (this.runner?.handlersFor(table).length ?? 0) > 0;
   }
 
   /**
@@ -93,23 +99,36 @@ export class EventHub {
    */
   async publish(items: readonly StreamItem[]): Promise<HandlerOutcome | undefined> {
     const outcomes: HandlerOutcome[] = [];
+    // Of the whole batch: this process may lose the lead and win it again while the batch waits for the broker.
+    const term = this.distributor?.term ?? 0;
     const slice = new TimeSlice();
     for (const item of items) {
       if (slice.isOver) await slice.next();
       // Projected rows were read before anybody listened.
       if (item.kind !== 'row' || item.projected) continue;
       const handlers = this.runner?.handlersFor(item.table, item.action) ?? [];
-      if (handlers.length === 0 && !this.subject.observed) continue;
+      if (handlers.length === 0 && !this.emitsHere) continue;
       const event = toChangeEvent(item);
       this.published++;
-      this.subject.next(event);
+      if (this.emitsHere) this.subject.next(event);
       if (handlers.length === 0) continue;
-      if (this.distributor) outcomes.push(await this.distributor.publish(item, event));
+      if (this.distributor) outcomes.push(await this.distributor.publish(item, event, term));
       else if (this.runner) outcomes.push(...(await this.runner.enqueue(handlers, item, event)));
     }
     if (outcomes.length === 0) return undefined;
     const all = Promise.all(outcomes.map(({ settled }) => settled));
     return { settled: all.then((results) => results.every(Boolean)) };
+  }
+
+  /** Emits a change that came to every process. */
+  emit(event: ChangeEvent): void {
+    this.published++;
+    this.subject.next(event);
+  }
+
+  /** Whether anybody listens to what the tail publishes here; with delivery everywhere it comes to all the same way. */
+  private get emitsHere(): boolean {
+    return this.config.events.delivery === 'leader' && this.subject.observed;
   }
 
   /** Another process goes on: what waits for its turn is its work. What has begun is finished. */

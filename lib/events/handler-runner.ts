@@ -20,6 +20,8 @@ export interface HandlerWork {
   /** Ends retries. */
   readonly signal: AbortSignal;
   readonly giveUp: GiveUp;
+  /** Who waits when the queue is full. @defaultValue `'the tail and the cache wait'` */
+  readonly whoWaits?: string;
   /** Whether the calls are still this process' work. */
   isOurs(): boolean;
 }
@@ -163,10 +165,10 @@ export class HandlerRunner {
       () =>
         this.context.errors.warn(
           `${this.calls.length} calls of @OnBinlog handlers wait or run, and none has ended for ${FULL_MILLIS / 1_000} s: ` +
-            'the tail and the cache wait for them. Look for a handler that never returns',
+            `${this.context.whoWaits ?? 'the tail and the cache wait'} for them. Look for a handler that never returns`,
         ),
       FULL_MILLIS,
-    );
+    ).unref();
     try {
       await this.calls.room();
     } finally {

@@ -8,6 +8,14 @@ export interface OnBinlogOptions {
   actions?: readonly ChangeAction[];
   /** The `name` of the source. @defaultValue `'default'` */
   source?: string;
+  /**
+   * Calls the handler in every process of the group, for what a process keeps in its own memory. A failed call is
+   * retried in that process and reported, but never parked. If a process misses changes, it reports an
+   * `EventsMissedError` on `errors$`.
+   *
+   * @defaultValue `false`: the handler is called in one process for each change
+   */
+  everywhere?: boolean;
 }
 
 /** What the decorator leaves on a method; a method may carry several. */
@@ -15,6 +23,7 @@ export interface OnBinlogMetadata {
   readonly patterns: readonly string[];
   readonly actions: readonly ChangeAction[] | undefined;
   readonly source: string;
+  readonly everywhere: boolean;
 }
 
 /** A constant string, so that two copies of this library in one app still understand each other. */
@@ -52,6 +61,7 @@ export function OnBinlog<T = Row>(
       patterns: typeof pattern === 'string' ? [pattern] : pattern,
       actions: options.actions,
       source: options.source ?? DEFAULT_NAME,
+      everywhere: options.everywhere ?? false,
     };
     Reflect.defineMetadata(METADATA_KEY, [...onBinlogMetadataOf(handler), metadata], handler);
   };

@@ -15,6 +15,8 @@ export interface BinlogHandler {
   readonly name: string;
   readonly patterns: readonly TablePattern[];
   readonly actions: ReadonlySet<ChangeAction> | undefined;
+  /** It runs in every process. */
+  readonly everywhere: boolean;
   handle(event: ChangeEvent): unknown;
 }
 
@@ -48,10 +50,11 @@ export class OnBinlogExplorer {
           continue;
         }
         const handle = (event: ChangeEvent): unknown => (instance as Instance | null)?.[method]?.(event);
-        for (const { patterns, actions } of metadata) {
+        for (const { patterns, actions: listed, everywhere } of metadata) {
           const read = readPatterns(patterns, name);
+          const actions = listed && new Set(listed);
           if ('fault' in read) faults.push(read.fault);
-          else handlers.push({ name, patterns: read.patterns, actions: actions && new Set(actions), handle });
+          else handlers.push({ name, patterns: read.patterns, actions, everywhere, handle });
         }
       }
     }

@@ -107,7 +107,7 @@ class GroupLead implements Lead {
     return this.latest;
   }
 
-  async begin(identity: string, signal: AbortSignal): Promise<Term> {
+  async begin(identity: string, above: number, signal: AbortSignal): Promise<Term> {
     const { lock, latest } = this;
     if (lock.server !== undefined && lock.server !== identity) {
       const reason = new Error('the address leads to another server now than to that of the lock');
@@ -121,7 +121,7 @@ class GroupLead implements Lead {
     const claim = await hold.ask(signal, async () => {
       const { groupId } = await beat();
       askedAt = performance.now();
-      return claimTerm(redis.client, groupKeys(redis.client, name), { ...by, groupId });
+      return claimTerm(redis.client, groupKeys(redis.client, name), { ...by, groupId, above });
     });
     lock.ended.throwIfAborted();
     if (claim.kind === 'elsewhere') {

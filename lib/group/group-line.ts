@@ -2,10 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { CacheflowError, messageOf } from '../errors/cacheflow.error';
 import type { RedisClient } from '../redis/redis-client';
 import type { RedisConnection } from '../redis/redis-connection';
-import { sleep, untilAborted } from '../support/abort';
+import { sleep, untilAborted, withDeadline } from '../support/abort';
 
 /** A question is asked again after this time: a message to a process that is just reconnecting is lost. */
 const ASK_AGAIN_MILLIS = 250;
+
+/** How often the line is tried, and how long a message to oneself may take. */
+const TRIAL_MILLIS = 5_000;
 
 /** What one process asks another one. */
 export type Errand = 'caught-up' | 'look';
@@ -41,6 +44,7 @@ export class GroupLine {
   private readonly waiting = new Map<string, (answer: NonNullable<Message['answer']>) => void>();
   private readonly served = new Map<string, Promise<void>>();
   private readonly ending = new AbortController();
+  private watching: Promise<void> | undefined;
 
   constructor(private readonly context: LineContext) {}
 
@@ -51,6 +55,7 @@ export class GroupLine {
       throw error;
     });
     await this.opening;
+    this.watching ??= this.watch();
   }
 
   /**
@@ -91,6 +96,36 @@ export class GroupLine {
     this.ending.abort(new Error('The line is closed'));
     this.subscriber?.disconnect();
     await Promise.all(this.served.values());
+    await this.watching;
+  }
+
+  /** A server that hangs keeps the connection, and lets nobody know: then another one is opened. */
+  private async watch(): Promise<void> {
+    const { signal } = this.ending;
+    while (!signal.aborted) {
+      await sleep(TRIAL_MILLIS, signal).catch(() => undefined);
+      if (signal.aborted || this.context.redis.client.status !== 'ready' || (await this.hearsItself()))
+        continue;
+      this.subscriber?.disconnect();
+      this.opening = undefined;
+      await this.open().catch(() => undefined);
+    }
+  }
+
+  private async hearsItself(): Promise<boolean> {
+    const id = randomUUID();
+    const heard = new Promise<void>((resolve) => this.waiting.set(id, () => resolve()));
+    try {
+      await withDeadline(TRIAL_MILLIS, this.ending.signal, async (signal) => {
+        await untilAborted(this.send(this.context.own, { id, answer: { done: true } }), signal);
+        await untilAborted(heard, signal);
+      });
+      return true;
+    } catch {
+      return this.ending.signal.aborted;
+    } finally {
+      this.waiting.delete(id);
+    }
   }
 
   private async repeat(
@@ -122,7 +157,7 @@ export class GroupLine {
     const { own, redis } = this.context;
     const channel = await this.channelOf(own);
     this.ending.signal.throwIfAborted();
-    const subscriber = redis.another();
+    const subscriber = redis.openAnother();
     this.subscriber = subscriber;
     // It connects again by itself; who has no answer asks again.
     subscriber.on('error', () => undefined);

@@ -4,7 +4,7 @@ import type { BinlogPosition } from '../change/position';
 
 /** One process of a group. */
 export interface GroupMember {
-  /** Names the process as long as it runs. */
+  /** Names the process as long as it runs: host, process id, and a random part. */
   readonly id: string;
   readonly host: string;
   readonly pid: number;
@@ -34,9 +34,12 @@ export interface GroupStatus {
    * - `alone`: There is no group (`election: 'none'`).
    */
   readonly role: 'leader' | 'standby' | 'alone';
-  /** The `id` of the leader; undefined while there is none. */
+  /**
+   * The `id` of the leader. After a crash, it may name the dead process for up to 5 seconds, or until another one leads. Undefined where the last
+   * leader has handed over, and nobody leads yet.
+   */
   readonly leader: string | undefined;
-  /** All living members, this process included, ordered by `id`. */
+  /** All living members, this process included, ordered by `id`. One that is silent for 5 seconds is taken for dead. */
   readonly members: readonly GroupMember[];
   /** Since when this process has had its role, in milliseconds since 1970. */
   readonly since: number;

@@ -19,6 +19,8 @@ export function printOptions(config: CacheflowConfig, election: string): OptionP
     'handlers.partitions': digestOf(config.handlers.partitions),
     'handlers.envelope': digestOf(config.handlers.envelope),
     barrier: digestOf(config.barrier !== undefined),
+    // Whoever leads decides what is in the stream that all of them read.
+    'events.delivery': digestOf(config.events.delivery),
   };
   for (const { index: _index, ...rule } of config.rules.all)
     print[`${TABLES}${rule.db}.${rule.table}`] = digestOf(rule);

@@ -155,7 +155,7 @@ export class ProcessGroup implements Group {
     return {
       self: member.id,
       role,
-      leader: term ? member.id : snapshot?.leader,
+      leader: term ? member.id : snapshot?.members.find(({ id }) => id === snapshot.leader)?.id,
       members: (snapshot?.members ?? []).map(({ id, host, pid, role: its, since }) => ({
         id,
         host,
@@ -276,7 +276,7 @@ export class ProcessGroup implements Group {
     this.heedPaused(snapshot.paused, snapshot.takenAt);
     // Alone, nobody asks. It is tried again at the next look.
     if (snapshot.members.length > 1) void this.line.open().catch(() => undefined);
-    if (snapshot.definitions <= this.definitions || this.isLeading) return;
+    if (snapshot.definitions <= this.definitions) return;
     const { definitions } = snapshot;
     void this.parts?.forgetDefinitions().then(() => {
       this.definitions = Math.max(this.definitions, definitions);

@@ -94,6 +94,11 @@ async function loadZongji(): Promise<ZongJiModule> {
   }
 }
 
+/** Loads what a session needs, so that a process that takes over need not. */
+export async function prepareReplication(): Promise<void> {
+  await loadZongji();
+}
+
 /**
  * Starts to stream. zongji connects, negotiates checksums and sends the dump command; the raw packets are
  * taken before it parses them, because its own decoding of rows is the slowest part of the whole way.

@@ -232,6 +232,26 @@ export interface HandlerOptions {
   envelope?: 'cacheflow' | 'debezium';
 }
 
+/** Where `events$` has the changes, and how long the stream in Redis keeps them for the processes that read it. */
+export interface EventsOptions {
+  /**
+   * `'leader'`: `events$` has the changes in the process that tails. `'everywhere'`: `events$` has every change of the
+   * watched tables in every process. They then go through a stream in Redis.
+   *
+   * @defaultValue `'leader'`
+   */
+  delivery?: 'leader' | 'everywhere';
+  /**
+   * About how many entries the stream keeps. An entry holds the changes of one batch, at most 500. A process that is away
+   * for longer is told that it missed changes.
+   *
+   * @defaultValue `10000`
+   */
+  maxLength?: number;
+  /** About how many bytes of changes the stream keeps. @defaultValue `67108864` (64 MiB) */
+  maxBytes?: number;
+}
+
 /** The waits between attempts to connect. They double with each attempt, with jitter. */
 export interface ReconnectOptions {
   /** The first wait, in milliseconds. @defaultValue `100` */
@@ -315,7 +335,8 @@ export interface CacheflowOptions {
   /** Where the tail begins if there is no checkpoint. @defaultValue `'latest'` */
   startAt?: StartAt;
   /**
-   * Where the library stores the checkpoint: in Redis next to the data, in a file, or in a store of your own.
+   * Where the library stores the checkpoint: in Redis next to the data, in a file, or in a store of your own. A file, or a
+   * store without `isFenced`, serves one process only.
    *
    * @defaultValue `'redis'`
    */
@@ -323,7 +344,7 @@ export interface CacheflowOptions {
   /**
    * How the processes of one `name` decide which of them reads the binlog, while the others stand by. `'source'` takes a
    * lock on the source (`GET_LOCK`), over a connection of its own: a standby takes over some milliseconds after the leader
-   * has gone. `'redis'` takes a lease in Redis, for sources that refuse locks (Galera in strict mode). With `'none'`, each
+   * has gone. `'redis'` holds a key in Redis, for sources that refuse locks (Galera in strict mode). With `'none'`, each
    * process reads the binlog by itself.
    *
    * @defaultValue `'source'`
@@ -365,6 +386,8 @@ export interface CacheflowOptions {
   queue?: QueueOptions;
   /** How the library runs `@OnBinlog` handlers. */
   handlers?: HandlerOptions;
+  /** Where `events$` has the changes, and how long they are kept for processes that read them late. */
+  events?: EventsOptions;
   /** The waits between attempts to connect. */
   reconnect?: ReconnectOptions;
   /** How often the library retries a failed command, and where the command waits in the meantime. */

@@ -1,7 +1,9 @@
 import type { BinlogPosition } from '../change/position';
 import type { Checkpoint } from '../options/checkpoint.store';
 import type { CheckpointKeeper } from '../checkpoint/checkpoint-keeper';
+import { both } from '../checkpoint/handler-outcome';
 import type { EventHub } from '../events/event-hub';
+import type { EverywhereEvents } from '../events/everywhere/everywhere-events';
 import type { StrategyService } from '../strategy/strategy.service';
 import type { AppliedPosition } from './applied-position';
 import type { ChangeQueue } from './change-queue';
@@ -15,6 +17,7 @@ export interface PipelineContext {
   readonly barrier: VisibilityBarrier;
   readonly strategy: StrategyService;
   readonly events: EventHub;
+  readonly everywhere: EverywhereEvents;
   readonly keeper: CheckpointKeeper;
   readonly position: AppliedPosition;
   /** Ends a batch in hand. */
@@ -69,7 +72,7 @@ export class ChangePipeline {
   }
 
   private async process(batch: readonly TransactionPiece[], signal: AbortSignal): Promise<void> {
-    const { queue, barrier, strategy, events, keeper } = this.context;
+    const { queue, barrier, strategy, events, everywhere, keeper, position } = this.context;
     const items: StreamItem[] = [];
     for (const piece of batch) for (const item of piece.items) items.push(item);
     // The checkpoint of the batches before: this batch's own may only follow once Redis has acknowledged all of it.
@@ -81,7 +84,9 @@ export class ChangePipeline {
     await strategy.apply(items, signal);
     this.context.onApplied(items);
 
-    const handlers = await events.publish(items);
+    // What is handed on counts as read in the present term.
+    signal.throwIfAborted();
+    const handlers = both(await events.publish(items), await everywhere.write(batch, position));
     signal.throwIfAborted();
     const end = this.advance(batch);
     if (end) keeper.applied(end, handlers);

@@ -35,7 +35,9 @@ export async function flushPatterns(
   if (before.isMoving || isMoving || owners !== before.owners) await flushAll();
 
   async function flushAll(): Promise<void> {
-    for (const node of await mastersOf(client)) await unbroken(node, () => flushNode(node));
+    const masters = await mastersOf(client);
+    const results = await Promise.allSettled(masters.map((node) => unbroken(node, () => flushNode(node))));
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
   }
 
   async function flushNode(node: Redis): Promise<void> {

@@ -33,9 +33,24 @@ export function membersKey(name: string, keyPrefix: string): string {
   return `${recordKey(checkpointKey(name), keyPrefix)}:members`;
 }
 
+/** Where the changes are that every process reads, with the group whose term fences them: in that slot as well. */
+export function eventsKeys(name: string, keyPrefix: string): EventsKeys {
+  const start = recordKey(checkpointKey(name), keyPrefix);
+  return { group: groupKey(name, keyPrefix), events: `${start}:events`, eventsHead: `${start}:events-head` };
+}
+
+export interface EventsKeys {
+  /** A hash with the state of the group. */
+  readonly group: string;
+  /** The stream. */
+  readonly events: string;
+  /** A hash that tells of the stream's last entry. It outlives the entry. */
+  readonly eventsHead: string;
+}
+
 /** Whether a key is the library's own, so that a pattern as wide as that of the template `{id}` must not touch it. */
 export function isOwnKey(key: string): boolean {
-  return /^(cacheflow:(epochs|.+:(checkpoint|dead-letters|distribution|watermark))|cf:.*cacheflow:.+:checkpoint\}?:([\da-f-]{36}|group|group:lease|members))$/s.test(
+  return /^(cacheflow:(epochs|.+:(checkpoint|dead-letters|distribution|watermark))|cf:.*cacheflow:.+:checkpoint\}?:([\da-f-]{36}|group|group:lease|members|events|events-head))$/s.test(
     key,
   );
 }

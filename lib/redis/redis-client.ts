@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis';
-import type { Cluster } from 'ioredis';
+import type { Cluster, RedisOptions } from 'ioredis';
 import { resolvePassword } from '../options/password-source';
 import type { RedisConnectionOptions, RedisSource } from '../options/cacheflow.options';
 
@@ -15,7 +15,10 @@ export function isCluster(client: RedisClient): client is Cluster {
 }
 
 /** Makes a client of our own. It connects at its first use, and never gives up. */
-export function createRedisClient(source: Exclude<RedisSource, RedisClient | { namespace: string }>): Redis {
+export function createRedisClient(
+  source: Exclude<RedisSource, RedisClient | { namespace: string }>,
+  overrides: RedisOptions = {},
+): Redis {
   const { password, ...options }: RedisConnectionOptions = typeof source === 'string' ? {} : source;
   const settings = {
     lazyConnect: true,
@@ -24,13 +27,43 @@ export function createRedisClient(source: Exclude<RedisSource, RedisClient | { n
     socketTimeout: SOCKET_TIMEOUT_MILLIS,
     // After a failover behind the same address the connection may still lead to the old master.
     reconnectOnError: (error: Error) => (error.message.startsWith('READONLY') ? 1 : false),
-    retryStrategy: (attempt: number) => Math.min(attempt * 50, LONGEST_RETRY_DELAY_MILLIS),
+    retryStrategy,
     ...options,
+    ...overrides,
   };
   const client = typeof source === 'string' ? new Redis(source, settings) : new Redis(settings);
   if (typeof password === 'string') client.options.password = password;
   if (typeof password === 'function') askPasswordBeforeConnecting(client, password);
   return client;
+}
+
+/** What a connection needs that waits for replies: no deadline for them, and no end of its attempts to reconnect. */
+export const BLOCKING_OPTIONS = {
+  commandTimeout: undefined,
+  blockingTimeout: undefined,
+  // ioredis keeps the timer, and with it the process, when it disconnects before the reply.
+  socketTimeout: undefined,
+  maxRetriesPerRequest: null,
+  enableOfflineQueue: true,
+  enableAutoPipelining: false,
+  retryStrategy,
+} satisfies RedisOptions;
+
+/** A client as the app's own one, for replies that are waited for. */
+export function duplicateBlocking(client: RedisClient): RedisClient {
+  if (!isCluster(client)) return client.duplicate(BLOCKING_OPTIONS);
+  return client.duplicate([], {
+    enableOfflineQueue: true,
+    enableAutoPipelining: false,
+    clusterRetryStrategy: retryStrategy,
+    // A replica lags.
+    scaleReads: 'master',
+    redisOptions: { ...client.options.redisOptions, ...BLOCKING_OPTIONS },
+  });
+}
+
+function retryStrategy(attempt: number): number {
+  return Math.min(attempt * 50, LONGEST_RETRY_DELAY_MILLIS);
 }
 
 /**

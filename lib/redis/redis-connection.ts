@@ -9,7 +9,7 @@ import { ErrorReporter } from '../errors/error-reporter';
 import { RedisUnavailableError } from '../errors/redis.errors';
 import type { RedisClient } from './redis-client';
 import { isRedisClient } from '../config/is-redis-client';
-import { createRedisClient } from './redis-client';
+import { BLOCKING_OPTIONS, createRedisClient, duplicateBlocking } from './redis-client';
 
 /** What is used of `@liaoliaots/nestjs-redis`, which is an optional peer. */
 interface NestRedis {
@@ -50,6 +50,26 @@ export class RedisConnection {
     const client = createRedisClient(source);
     this.current = client;
     this.owned = true;
+    this.reportOutages(client);
+    client.connect().catch(() => undefined);
+    return undefined;
+  }
+
+  /** Another connection to the same Redis, for commands that wait for their replies. The caller closes it. */
+  openBlocking(): RedisClient {
+    const client = this.openAnother();
+    this.reportOutages(client);
+    return client;
+  }
+
+  /** Another connection to the same Redis. The caller listens for its errors, and closes it. */
+  openAnother(): RedisClient {
+    const source = this.config.redis;
+    const isOwnSource = !isRedisClient(source) && !(typeof source === 'object' && 'namespace' in source);
+    return isOwnSource ? createRedisClient(source, BLOCKING_OPTIONS) : duplicateBlocking(this.client);
+  }
+
+  private reportOutages(client: RedisClient): void {
     let down = false;
     // ioredis prints errors that nobody listens for. One report for each outage is enough.
     client.on('error', (cause: Error) => {
@@ -64,16 +84,6 @@ export class RedisConnection {
     client.on('ready', () => {
       down = false;
     });
-    client.connect().catch(() => undefined);
-    return undefined;
-  }
-
-  /** A connection of its own to the same Redis, for what blocks or subscribes; whoever asks for it has to end it. */
-  another(): RedisClient {
-    const source = this.config.redis;
-    if (this.owned && !isRedisClient(source) && !(typeof source === 'object' && 'namespace' in source))
-      return createRedisClient(source);
-    return this.client.duplicate();
   }
 
   /** Closes the client if it is ours. */

@@ -69,6 +69,7 @@ export async function startMember(options: MemberOptions): Promise<Member> {
         name: 'Test.handle',
         patterns: [new TablePattern('*')],
         actions: undefined,
+        everywhere: false,
         handle: (event) => options.handle(event),
       },
     ],
@@ -99,7 +100,8 @@ export async function startMember(options: MemberOptions): Promise<Member> {
   if (options.consume ?? true) distribution.start(members, term);
   const publish = async (...changes: RowChange[]): Promise<boolean> => {
     const outcomes = [];
-    for (const change of changes) outcomes.push(await distribution.publish(change, toChangeEvent(change)));
+    for (const change of changes)
+      outcomes.push(await distribution.publish(change, toChangeEvent(change), term()));
     return (await Promise.all(outcomes.map(({ settled }) => settled))).every(Boolean);
   };
   return { distribution, events, retry, errors, warnings, publish, stop };

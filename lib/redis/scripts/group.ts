@@ -54,7 +54,7 @@ return { whole(now), redis.call('HMGET', group, ${FIELDS.map((field) => `'${fiel
 `);
 
 /**
- * KEYS: group, members; ARGV: own id, server, id of the group, digest and list of its options. Begins a term: a number above all before it, also after
+ * KEYS: group, members; ARGV: own id, server, id of the group, digest and list of its options, a term to pass. Begins a term: a number above all before it, also after
  * Redis has gone back, because it is no less than the time. Refused while somebody else leads on another server.
  */
 const CLAIM = defineScript(`${COMMON_LUA}
@@ -65,7 +65,7 @@ if leader and leader ~= own and before and before ~= server then
   local at = seen and tonumber(string.match(seen, '^%d+'))
   if at and now - at <= ${MEMBER_MILLIS} then return { 'elsewhere', leader, before } end
 end
-local term = math.max(tonumber(redis.call('HGET', group, 'term') or '0') + 1, now)
+local term = math.max(tonumber(redis.call('HGET', group, 'term') or '0') + 1, tonumber(ARGV[6]) + 1, now)
 redis.call('HSETNX', group, 'id', ARGV[3])
 redis.call('HSET', group, 'term', whole(term), 'leader', own, 'server', server, 'since', whole(now),
   'digest', ARGV[4], 'print', ARGV[5])
@@ -213,9 +213,10 @@ export async function claimTerm(
     readonly groupId: string;
     readonly digest: string;
     readonly print: string;
+    readonly above: number;
   },
 ): Promise<Claim> {
-  const args = [by.own, by.server, by.groupId, by.digest, by.print];
+  const args = [by.own, by.server, by.groupId, by.digest, by.print, by.above];
   const reply = (await callScript(client, CLAIM, [keys.group, keys.members], args)) as unknown[];
   const [kind, first, second, third] = reply.map(String) as [string, string, string, string];
   if (kind === 'elsewhere') return { kind, leader: first, server: second };

@@ -1,3 +1,4 @@
+import type { Type } from '@nestjs/common';
 import { Injectable } from '@nestjs/common';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { ChangeEvent, CacheflowOptions } from '../../../lib';
@@ -74,6 +75,41 @@ describeEachSql('distributed handlers', { schema: SCHEMA }, (stage) => {
       expect(spread.errors).toEqual([]);
     },
   );
+
+  it('share the work of a group: each change once, and some of it for each process', async () => {
+    await stage.sql.query('TRUNCATE shop.orders');
+    const handled: string[][] = [[], []];
+    const listener = (calls: string[]): Type => {
+      @Injectable()
+      class Listener {
+        @OnBinlog('shop.orders')
+        onOrder({ after }: ChangeEvent): void {
+          calls.push(`${String(after?.['id'])}:${String(after?.['total'])}`);
+        }
+      }
+      return Listener;
+    };
+    const shared = { tables: TABLES, ...options('shared', { partitions: 4 }) };
+    const [first, second] = [
+      await stage.app(shared, { providers: [listener(handled[0]!)] }),
+      await stage.boot(shared, { providers: [listener(handled[1]!)] }),
+    ];
+    await waitFor(() => second.cacheflow.status().distribution?.partitions.length === 2);
+    await waitFor(() => first.cacheflow.status().distribution?.partitions.length === 2);
+    let total = 0;
+    await waitFor(
+      async () => {
+        total++;
+        const rows = Array.from({ length: 40 }, (_, id) => `(${id}, ${total})`).join();
+        await stage.sql.query(`REPLACE INTO shop.orders (id, total) VALUES ${rows}`);
+        await second.cacheflow.caughtUp();
+        return handled.every((calls) => calls.length > 0);
+      },
+      { timeoutMillis: 30_000, message: 'work for both' },
+    );
+    await waitFor(() => new Set(handled.flat()).size === 40 * total);
+    expect(handled.flat()).toHaveLength(40 * total);
+  });
 
   it('hold neither the tail nor the checkpoint, and what waits is handled after a restart', async () => {
     await stage.sql.query('TRUNCATE shop.orders');

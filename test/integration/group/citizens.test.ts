@@ -1,9 +1,10 @@
+import { Redis } from 'ioredis';
 import { afterEach, expect, it, onTestFinished } from 'vitest';
 import type { CacheflowOptions } from '../../../lib';
 import type { TestApp } from '../../support/app';
 import { codesOf } from '../../support/app';
 import type { Stage } from '../../support/each-sql';
-import { describeEachSql } from '../../support/each-sql';
+import { connectRedis, describeEachSql } from '../../support/each-sql';
 import { waitFor } from '../../support/wait-for';
 
 const SCHEMA = `CREATE DATABASE shop; CREATE TABLE shop.users (id INT PRIMARY KEY, name VARCHAR(32));
@@ -38,6 +39,23 @@ describeEachSql('a standby', { schema: SCHEMA }, (stage) => {
     expect(standby.cacheflow.status().counters.changes).toBe(0);
     expect(leader.cacheflow.status().counters.changes).toBe(50);
     expect([...leader.errors, ...standby.errors]).toEqual([]);
+  });
+
+  it.each<[string, (stage: Stage) => CacheflowOptions['redis']]>([
+    ['a key prefix', ({ redisServer: { port } }) => ({ port, keyPrefix: 'own:' })],
+    ['another database', ({ redisServer: { port } }) => `redis://127.0.0.1:${port}/4`],
+    ['a client of the app', ({ redisServer }) => connectRedis(redisServer)],
+  ])('asks over %s', async (_what, redisOf) => {
+    const redis = redisOf(stage);
+    if (redis instanceof Redis) onTestFinished(() => redis.disconnect());
+    const [, standby] = await pair(stage, { redis });
+    await stage.sql.query("INSERT INTO shop.users VALUES (1, 'x')");
+    await standby.cacheflow.caughtUp();
+    await standby.cacheflow.pause();
+    expect(standby.cacheflow.status().group).toMatchObject({ paused: true, role: 'standby' });
+    await standby.cacheflow.resume();
+    await standby.cacheflow.caughtUp();
+    expect(codesOf(standby)).toEqual([]);
   });
 
   it('says so when no leader answers', async () => {

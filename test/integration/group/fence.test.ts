@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { Checkpoint } from '../../../lib';
+import type { Checkpoint, CheckpointStore } from '../../../lib';
 import { LeadershipLostError } from '../../../lib';
 import { RedisCheckpointStore } from '../../../lib/checkpoint/redis-checkpoint.store';
 import { RewindGuard } from '../../../lib/redis/rewind-guard';
@@ -19,7 +19,7 @@ describeEachSql('a leader that does not know that it is deposed', { schema: SCHE
     const { redis } = stage;
     const keys = groupKeys(redis, 'default');
     const server = (await redis.hget(keys.group, 'server')) ?? '';
-    const by = { own: 'successor', server, groupId: 'unused', digest: '', print: '{}' };
+    const by = { own: 'successor', server, groupId: 'unused', digest: '', print: '{}', above: 0 };
     const claim = await claimTerm(redis, keys, by);
     if (claim.kind !== 'claimed') throw new Error('The term was not given');
     expect(claim.term).toBeGreaterThan(app.cacheflow.status().group.term);
@@ -45,6 +45,31 @@ describeEachSql('a leader that does not know that it is deposed', { schema: SCHE
     // The change was applied, and not covered by what the successor had saved.
     expect(seen.filter((name) => name === 'b').length).toBeGreaterThanOrEqual(2);
     expect(codesOf(app)).toEqual(['CACHEFLOW_LEADERSHIP_LOST']);
+  });
+
+  it('passes a term that its store knows and Redis has forgotten', async () => {
+    const before = await stage.app({ tables });
+    const position = before.cacheflow.status().position as Checkpoint;
+    await before.close();
+    // Of a Redis whose clock was ahead, and which has lost the group since.
+    const later = Date.now() + 3_600_000;
+    let stored: Checkpoint = { ...position, term: later };
+    const checkpoint: CheckpointStore = {
+      isFenced: true,
+      load: async () => Promise.resolve(stored),
+      save: async (_name, each) => {
+        if ((each.term ?? 0) < (stored.term ?? 0)) throw new LeadershipLostError('A later leader has saved');
+        stored = each;
+        return Promise.resolve();
+      },
+    };
+    await stage.redis.flushall();
+    const app = await stage.app({ tables, checkpoint });
+    await stage.sql.query("REPLACE INTO shop.users VALUES (1, 'c')");
+    await waitFor(() => (stored.term ?? 0) > later, { message: 'a checkpoint of a later term' });
+    await app.cacheflow.caughtUp();
+    expect(codesOf(app).filter((code) => code === 'CACHEFLOW_LEADERSHIP_LOST').length).toBeLessThanOrEqual(1);
+    expect(app.cacheflow.status().group.term).toBe(stored.term);
   });
 
   it('is refused by the script that saves, and leaves what is there', async () => {

@@ -163,6 +163,16 @@ describe('redis', () => {
     await expect(startRedis({ args: ['--no-such-option', 'yes'] })).rejects.toThrow(/no-such-option/);
   });
 
+  it('is Valkey where that is asked for', async () => {
+    const valkey = await startRedis({ engine: 'valkey' });
+    try {
+      expect(valkey.kind).toBe('valkey');
+      expect(await valkey.command<string>('INFO', 'server')).toContain(`valkey_version:${valkey.version}`);
+    } finally {
+      await valkey.dispose();
+    }
+  });
+
   it('forms a cluster whose nodes own all slots', async () => {
     const cluster = await startRedisCluster();
     try {

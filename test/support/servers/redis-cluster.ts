@@ -4,13 +4,14 @@ import { readClusterNodes } from './cluster-nodes';
 import { freePort } from './free-port';
 import { provide } from './provide';
 import { startRedis } from './redis';
-import type { RedisEngine, RedisServer } from './server-handle';
+import type { RedisEngine, RedisServer, RedisServerOptions } from './server-handle';
 
 const SLOTS = 16_384;
 const FORM_TIMEOUT_MILLIS = 30_000;
 /** On a busy machine a failover has to wait for its turn. */
 const CHANGE_TIMEOUT_MILLIS = 60_000;
 const KEYS_PER_MIGRATION = 100;
+const START_ATTEMPTS = 3;
 
 export interface RedisClusterOptions {
   /** @defaultValue 3 */
@@ -171,10 +172,13 @@ export async function startRedisCluster(options: RedisClusterOptions = {}): Prom
       'A Redis Cluster needs a local redis-server: nodes in containers cannot reach one another here.',
     );
   }
-  const busPorts = await Promise.all(Array.from({ length: masters * (1 + replicas) }, () => freePort()));
-  const nodes = await Promise.all(
-    busPorts.map((busPort) => startRedis({ engine, args: [...clusterArgs(busPort, replicas), ...args] })),
+  const started = await Promise.all(
+    Array.from({ length: masters * (1 + replicas) }, () =>
+      startNode((busPort) => ({ engine, args: [...clusterArgs(busPort, replicas), ...args] })),
+    ),
   );
+  const nodes = started.map(({ node }) => node);
+  const busPorts = started.map(({ busPort }) => busPort);
   const cluster = new RedisCluster(nodes);
   try {
     await form(cluster, busPorts, masters);
@@ -183,6 +187,20 @@ export async function startRedisCluster(options: RedisClusterOptions = {}): Prom
     throw error;
   }
   return cluster;
+}
+
+/** With another port for the bus when somebody else took the first one meanwhile. */
+async function startNode(
+  optionsFor: (busPort: number) => RedisServerOptions,
+): Promise<{ readonly node: RedisServer; readonly busPort: number }> {
+  for (let attempt = 1; ; attempt++) {
+    const busPort = await freePort();
+    try {
+      return { node: await startRedis(optionsFor(busPort)), busPort };
+    } catch (error) {
+      if (attempt === START_ATTEMPTS) throw error;
+    }
+  }
 }
 
 function clusterArgs(busPort: number, replicas: number): string[] {

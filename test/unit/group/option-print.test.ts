@@ -37,10 +37,15 @@ it.each<[string, Partial<CacheflowOptions>, string[]]>([
   ['one more table', { tables: [users, { db: 'shop', table: 'o*' }] }, ['tables shop.o*']],
   ['cascades', { cascades: 'warn' }, ['cascades']],
   ['the store of the checkpoint', { checkpoint: { file: '/x' } }, ['checkpoint']],
+  ['whose changes events$ has', { events: { delivery: 'everywhere' } }, ['events.delivery']],
   ['a broker', { retry: { mq: { url: `amqp://u:${SECRET}@h` } } }, ['retry.mq']],
 ])('tells %s', (_what, more, expected) => {
   expect(differences(print(), print(more))).toEqual(expected);
   expect(digestOf(print())).not.toBe(digestOf(print(more)));
+});
+
+it('is the same with other bounds', () => {
+  expect(differences(print(), print({ events: { maxLength: 5, maxBytes: 5 } }))).toEqual([]);
 });
 
 it('tells no value', () => {

@@ -25,7 +25,13 @@ class FakeBroker {
     return {
       on: () => undefined,
       close: async () => undefined,
-      publish: (_exchange, key, _content, _options, onConfirm) => {
+      publish: (
+        _exchange: string,
+        key: string,
+        _content: Buffer,
+        _options: unknown,
+        onConfirm: (error: unknown) => void,
+      ) => {
         this.received.push(key);
         const refuse = this.refuses.includes(key) && !this.refused.has(key);
         this.refused.add(key);

@@ -1,6 +1,6 @@
 import calculateSlot from 'cluster-key-slot';
 import { expect, it } from 'vitest';
-import { isOwnKey, counterKey } from '../../../lib/redis/own-keys';
+import { counterKey, eventsKeys, isOwnKey } from '../../../lib/redis/own-keys';
 import { Versions } from '../../../lib/redis/version';
 import { sharesSlotWithRecord, keyOfRecord, recordKey } from '../../../lib/redis/scripts/record';
 
@@ -51,8 +51,12 @@ it('knows its own keys from those of an app', () => {
   const instance = '0b5c3e0a-3b0f-4f0e-9b8e-0f0d3c1d2b1a';
   for (const prefix of ['', 'app:', '{app}:']) {
     const counter = counterKey('default', instance, prefix);
-    expect(isOwnKey(counter)).toBe(true);
-    expect(calculateSlot(prefix + counter)).toBe(calculateSlot(`${prefix}cacheflow:default:checkpoint`));
+    const shared = Object.values(eventsKeys('default', prefix));
+    expect(new Set(shared).size).toBe(3);
+    for (const key of [counter, ...shared]) {
+      expect(isOwnKey(key)).toBe(true);
+      expect(calculateSlot(prefix + key)).toBe(calculateSlot(`${prefix}cacheflow:default:checkpoint`));
+    }
   }
   expect(
     [
@@ -62,5 +66,7 @@ it('knows its own keys from those of an app', () => {
       'cacheflow:a:distribution',
     ].every(isOwnKey),
   ).toBe(true);
-  expect(['cf:{user:1}', 'cf:user', 'cacheflow:user:1', 'user:1'].some(isOwnKey)).toBe(false);
+  expect(['cf:{user:1}', 'cf:user', 'cf:{user:1}:events', 'cacheflow:user:1', 'user:1'].some(isOwnKey)).toBe(
+    false,
+  );
 });
