@@ -5,6 +5,7 @@ import type { GroupMembers } from '../distribution/group-members';
 import type { ConfigurationFault } from '../errors/configuration.error';
 import { CacheflowConfigurationError } from '../errors/configuration.error';
 import type { ErrorReporter } from '../errors/error-reporter';
+import { RedisUnavailableError } from '../errors/redis.errors';
 import type { RedisConnection } from '../redis/redis-connection';
 import type { RedisHold } from '../redis/redis-hold';
 import { MEMBER_MILLIS, groupKeys, holdGroup, redefine } from '../redis/scripts/group';
@@ -218,19 +219,33 @@ export class ProcessGroup implements Group {
 
   /** Tables look another way: resolves once no living member makes keys of the old form any more. */
   async announceRedefinition(signal: AbortSignal): Promise<void> {
-    const { name, redis, hold } = this.context;
+    const { name, redis } = this.context;
     // Who joins after this look asks for the new form.
-    const { members: known } = await hold.ask(signal, () => this.registry.beat());
+    const { members: known } = await this.insist(signal, () => this.registry.beat());
     if (known.length < 2) return;
-    this.definitions = await hold.ask(signal, () => redefine(redis.client, groupKeys(redis.client, name)));
+    this.definitions = await this.insist(signal, () => redefine(redis.client, groupKeys(redis.client, name)));
     for (;;) {
-      const { members } = await hold.ask(signal, () => this.registry.beat());
+      const { members } = await this.insist(signal, () => this.registry.beat());
       const behind = members.filter(
         ({ id, definitions }) => id !== this.member.id && definitions < this.definitions,
       );
       if (behind.length === 0) return;
       await Promise.all(behind.map(({ id }) => this.tellToLook(id, signal)));
       await sleep(LOOK_AGAIN_MILLIS, signal);
+    }
+  }
+
+  /** Asks again when Redis refuses it, as one without memory does: the pipeline has to wait, and not to end. */
+  private async insist<T>(signal: AbortSignal, question: () => Promise<T>): Promise<T> {
+    const { hold, errors } = this.context;
+    for (let refused = 0; ; refused++) {
+      try {
+        return await hold.ask(signal, question);
+      } catch (error) {
+        if (!(error instanceof RedisUnavailableError)) throw error;
+        if (refused === 0) errors.report(error);
+      }
+      await sleep(PROOF_MILLIS, signal);
     }
   }
 
