@@ -11,7 +11,7 @@ const ASK_AGAIN_MILLIS = 250;
 const TRIAL_MILLIS = 5_000;
 
 /** What one process asks another one. */
-export type Errand = 'caught-up' | 'look';
+export type Errand = 'caught-up' | 'look' | 'forget';
 
 interface Message {
   readonly id: string;

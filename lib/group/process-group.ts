@@ -8,7 +8,7 @@ import type { ErrorReporter } from '../errors/error-reporter';
 import { RedisUnavailableError } from '../errors/redis.errors';
 import type { RedisConnection } from '../redis/redis-connection';
 import type { RedisHold } from '../redis/redis-hold';
-import { MEMBER_MILLIS, groupKeys, holdGroup, redefine } from '../redis/scripts/group';
+import { MEMBER_MILLIS, groupKeys, holdGroup, memberIds, redefine } from '../redis/scripts/group';
 import { sleep, untilAborted, withDeadline, withSignals } from '../support/abort';
 import type { Group, GroupParts } from './group';
 import { GroupLeadership } from './group-leadership';
@@ -39,7 +39,6 @@ const PROOF_MILLIS = 300;
 /** Longer than a member that has just died is waited for. */
 const CHECK_MILLIS = MEMBER_MILLIS + 2_000;
 const ASK_NEXT_MILLIS = 20;
-const LOOK_AGAIN_MILLIS = 20;
 
 /** This process among those that share one tail. */
 export class ProcessGroup implements Group {
@@ -125,6 +124,7 @@ export class ProcessGroup implements Group {
       groupId: async () => (this.registry.snapshot ?? (await this.registry.beat())).groupId,
       serve: async (errand, signal) => {
         if (errand === 'look') await this.registry.beat();
+        else if (errand === 'forget') await this.parts?.forgetDefinitions();
         else await this.ownCaughtUp(signal);
       },
     });
@@ -192,7 +192,8 @@ export class ProcessGroup implements Group {
     }
     await this.registry.beat();
     // Where it does not answer, it sees it by itself within a second.
-    if (!this.isLeading && this.leader !== undefined) await this.tellToLook(this.leader, this.ending.signal);
+    if (!this.isLeading && this.leader !== undefined)
+      await this.tell(this.leader, 'look', this.ending.signal);
   }
 
   /**
@@ -217,35 +218,38 @@ export class ProcessGroup implements Group {
     }
   }
 
-  /** Tables look another way: resolves once no living member makes keys of the old form any more. */
+  /**
+   * Tables look another way: resolves once no living member makes keys of the old form any more. They are told directly,
+   * because a Redis without memory takes no writes, and the keys have to go all the same.
+   */
   async announceRedefinition(signal: AbortSignal): Promise<void> {
-    const { name, redis } = this.context;
-    // Who joins after this look asks for the new form.
-    const { members: known } = await this.insist(signal, () => this.registry.beat());
-    if (known.length < 2) return;
-    this.definitions = await this.insist(signal, () => redefine(redis.client, groupKeys(redis.client, name)));
-    for (;;) {
-      const { members } = await this.insist(signal, () => this.registry.beat());
-      const behind = members.filter(
-        ({ id, definitions }) => id !== this.member.id && definitions < this.definitions,
-      );
-      if (behind.length === 0) return;
-      await Promise.all(behind.map(({ id }) => this.tellToLook(id, signal)));
-      await sleep(LOOK_AGAIN_MILLIS, signal);
-    }
+    const { name, redis, hold } = this.context;
+    const keys = groupKeys(redis.client, name);
+    const seen = await this.unlessRefused(signal, () => this.registry.beat());
+    // Without memory, nobody can say that it lives: any of those that were there may.
+    const ids = seen ? this.members.list() : await hold.ask(signal, () => memberIds(redis.client, keys));
+    const others = ids.filter((id) => id !== this.member.id);
+    if (others.length === 0) return;
+    // For those who do not hear it now.
+    this.definitions =
+      (await this.unlessRefused(signal, () => redefine(redis.client, keys))) ?? this.definitions;
+    const isGone = (id: string): boolean => seen !== undefined && !this.members.list().includes(id);
+    await Promise.all(others.map((id) => this.untilForgotten(id, () => isGone(id), signal)));
   }
 
-  /** Asks again when Redis refuses it, as one without memory does: the pipeline has to wait, and not to end. */
-  private async insist<T>(signal: AbortSignal, question: () => Promise<T>): Promise<T> {
-    const { hold, errors } = this.context;
-    for (let refused = 0; ; refused++) {
-      try {
-        return await hold.ask(signal, question);
-      } catch (error) {
-        if (!(error instanceof RedisUnavailableError)) throw error;
-        if (refused === 0) errors.report(error);
-      }
-      await sleep(PROOF_MILLIS, signal);
+  /** Resolves when the member has forgotten the definitions of tables, or no longer lives. */
+  private async untilForgotten(member: string, isGone: () => boolean, signal: AbortSignal): Promise<void> {
+    const deadline = performance.now() + MEMBER_MILLIS;
+    while (performance.now() < deadline && !isGone()) if (await this.tell(member, 'forget', signal)) return;
+  }
+
+  /** Undefined where Redis refuses it, as one without memory does. Waits while Redis is away. */
+  private async unlessRefused<T>(signal: AbortSignal, question: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await this.context.hold.ask(signal, question);
+    } catch (error) {
+      if (!(error instanceof RedisUnavailableError)) throw error;
+      return undefined;
     }
   }
 
@@ -280,11 +284,17 @@ export class ProcessGroup implements Group {
     await withSignals([signal, ended], (either) => parts.caughtUp(either));
   }
 
-  /** Resolves when the member has looked, or does not answer. */
-  private async tellToLook(member: string, signal: AbortSignal): Promise<void> {
-    await withDeadline(PROOF_MILLIS, signal, (deadline) =>
-      this.line.ask(() => member, 'look', { millis: PROOF_MILLIS, signal: deadline }),
-    ).catch(() => signal.throwIfAborted());
+  /** Whether the member has done it; it may not answer in time. */
+  private async tell(member: string, errand: 'look' | 'forget', signal: AbortSignal): Promise<boolean> {
+    try {
+      await withDeadline(PROOF_MILLIS, signal, (deadline) =>
+        this.line.ask(() => member, errand, { millis: PROOF_MILLIS, signal: deadline }),
+      );
+      return true;
+    } catch {
+      signal.throwIfAborted();
+      return false;
+    }
   }
 
   private heed(snapshot: GroupSnapshot): void {

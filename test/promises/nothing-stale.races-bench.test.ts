@@ -85,7 +85,11 @@ describe.each(['mysql', 'mariadb'] as const)('races on %s', (server) => {
     }
 
     it('never shows an older value when a second tail comes from behind', { timeout: 120_000 }, async () => {
-      const [leader, follower] = [await world.app('leader'), await world.app('follower')];
+      const both = { election: 'none' } as const;
+      const [leader, follower] = [
+        await world.app('leader', false, both),
+        await world.app('follower', false, both),
+      ];
       await Promise.all([leader.start(), follower.start()]);
       await Promise.all([leader.caughtUp(CATCH_UP_MILLIS), follower.caughtUp(CATCH_UP_MILLIS)]);
       load.start();

@@ -172,6 +172,11 @@ export async function redefine(client: RedisClient, keys: GroupKeys): Promise<nu
   return Number(await client.hincrby(keys.group, 'definitions', 1));
 }
 
+/** Those that have not left, dead ones among them. */
+export async function memberIds(client: RedisClient, keys: GroupKeys): Promise<string[]> {
+  return client.hkeys(keys.members);
+}
+
 export async function leaveGroup(client: RedisClient, keys: GroupKeys, own: string): Promise<void> {
   await client.hdel(keys.members, own);
 }

@@ -139,6 +139,30 @@ describeEachSql('a standby', { schema: SCHEMA }, (stage) => {
     expect(codesOf(standby)).toEqual([]);
   });
 
+  it('makes no key of the old form either while Redis has no memory, and the old keys go', async () => {
+    const moving = [{ db: 'shop', table: 'moving' }];
+    const [leader, standby] = await pair(stage, { tables: moving });
+    expect(standby.cacheflow.keyOf('shop.moving', { id: 1, code: 7 })).toBe('shop:moving:1');
+    await stage.cache('shop:moving:1');
+    onTestFinished(async () => {
+      await stage.redis.config('SET', 'maxmemory', '0');
+      await stage.sql.query(
+        'ALTER TABLE shop.moving CHANGE pk id INT, DROP PRIMARY KEY, ADD PRIMARY KEY (id)',
+      );
+    });
+    await stage.redis.config('SET', 'maxmemory', '1');
+    await stage.sql.query(
+      'ALTER TABLE shop.moving CHANGE id pk INT, DROP PRIMARY KEY, ADD PRIMARY KEY (code)',
+    );
+    await waitFor(async () => (await stage.redis.get('shop:moving:1')) === null, {
+      message: 'the key to go',
+      timeoutMillis: 4_000,
+    });
+    expect(standby.cacheflow.keyOf('shop.moving', { pk: 1, code: 7 })).toBe('shop:moving:7');
+    expect(leader.cacheflow.status().state).toBe('streaming');
+    await stage.redis.config('SET', 'maxmemory', '0');
+  });
+
   it('of other options is told, and which they are', async () => {
     const leader = await stage.app({ tables: [...tables, { db: 'shop', table: 'moving', prefix: 'a:' }] });
     const standby = await stage.boot({

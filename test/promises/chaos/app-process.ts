@@ -75,6 +75,7 @@ function optionsOf({
   redis,
   amqpUrl,
   takeoverSeconds,
+  election,
   distribute,
   slowHandlers,
 }: AppSettings): CacheflowOptions & CacheflowExtras {
@@ -92,6 +93,7 @@ function optionsOf({
       ...(distribute ? { distribute, partitions: PARTITIONS } : {}),
     },
     ...(takeoverSeconds === undefined ? {} : { takeoverSeconds }),
+    ...(election === undefined ? {} : { election }),
     ...(amqpUrl === undefined
       ? {}
       : { retry: { backoffMillis: 200, mq: { url: amqpUrl, exchange: 'chaos', queue: 'chaos.retry' } } }),

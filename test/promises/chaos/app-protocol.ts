@@ -8,6 +8,8 @@ export interface AppSettings {
   readonly redis: RedisAddress;
   /** Absent: without retries. */
   readonly amqpUrl: string | undefined;
+  /** `'none'`: each process reads the binlog by itself. */
+  readonly election?: 'none';
   /** How long a leader that is frozen or cut off keeps the lead. */
   readonly takeoverSeconds?: number;
   /** Handlers take their time, some of them long enough to hold the checkpoint. */
