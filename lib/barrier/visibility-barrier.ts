@@ -17,7 +17,6 @@ interface LookAhead {
 export class VisibilityBarrier {
   private since: number | undefined;
   private ahead: LookAhead | undefined;
-  private preparing = new AbortController();
 
   constructor(private readonly probe: VisibilityProbe) {}
 
@@ -61,12 +60,6 @@ export class VisibilityBarrier {
     this.ahead = { last, visible };
   }
 
-  /** Connects, so that the first batch need not wait for it. */
-  prepare(): void {
-    this.preparing = new AbortController();
-    void this.probe.prepare(this.preparing.signal);
-  }
-
   /** Forgets what was asked ahead: it will not come. */
   forget(): void {
     this.ahead = undefined;
@@ -74,7 +67,6 @@ export class VisibilityBarrier {
 
   /** Closes the connection. A later `pass` opens another one. */
   close(): void {
-    this.preparing.abort(new Error('The barrier was closed'));
     this.probe.close();
   }
 }

@@ -60,15 +60,6 @@ export class VisibilityProbe {
     });
   }
 
-  /** Connects. Never rejects: what goes wrong, the first question meets as well, and reports. */
-  async prepare(signal: AbortSignal): Promise<void> {
-    const connecting = this.turns.run(async () => {
-      await this.connected(signal);
-      if (signal.aborted) this.close();
-    });
-    await connecting.catch(() => undefined);
-  }
-
   /** Closes the connection. A later question opens another one. */
   close(): void {
     this.session?.control.close();

@@ -40,8 +40,6 @@ export interface TailContext extends ResumeContext {
   /** The columns that somebody needs of the rows read at this place; undefined stands for all. */
   projection(table: TableShape, place: BinlogPlace): ReadonlySet<string> | undefined;
   readonly leadership: Leadership;
-  /** The lead was won: what the first change needs can be made ready. */
-  onLead(): void;
   /** The lead was lost: what was handed on and has not begun yet is another process' work now. */
   onDeposed(): void;
 }
@@ -271,7 +269,6 @@ export class Tail {
     this.currentState = 'connecting';
     if (lead === this.lead) return lead;
     this.lead = lead;
-    this.context.onLead();
     const onLost = (): void => {
       this.context.onDeposed();
       this.reconnect(lead.ended.reason as Error);

@@ -97,11 +97,7 @@ export class EngineBuilder {
       checkpointGoesBack: config.checkpoint === 'redis' && !isCluster(redis.client),
       abandon: () => pipeline.abandon(),
       leadership: group.leadership,
-      onLead: () => barrier.prepare(),
-      onDeposed: () => {
-        events.dropWaiting();
-        auditor.handOver();
-      },
+      onDeposed: () => events.dropWaiting(),
       learn: (shape) => this.tableKeys.shapes.learn(shape),
       projection: (table, place) =>
         events.wants(table) || everywhere.wants(table) ? undefined : strategy.columnsNeeded(table, place),

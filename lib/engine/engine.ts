@@ -78,6 +78,7 @@ export class Engine {
     group.start({
       pause: () => this.hold(),
       resume: () => this.release(),
+      handOver: () => this.parts.auditor.handOver(),
       caughtUp: (signal) => tail.caughtUp(signal),
       report: () => this.report(),
       forgetDefinitions: () => this.parts.shapes.refresh(undefined),

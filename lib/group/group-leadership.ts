@@ -29,7 +29,18 @@ export interface LeadershipContext {
   mayLead(signal: AbortSignal): Promise<void>;
   onDeposed(): void;
   /** A term has begun, with the group held or not. */
-  onBegun(paused: boolean, askedAt: number): void;
+  onBegun(beginning: TermBeginning): void;
+}
+
+/** What Redis said when a term began. */
+export interface TermBeginning {
+  readonly term: number;
+  /** The term before. */
+  readonly last: number;
+  /** Whether the group is held. */
+  readonly paused: boolean;
+  /** By `performance.now()`. */
+  readonly askedAt: number;
 }
 
 /** A term that this process leads in. */
@@ -134,7 +145,7 @@ class GroupLead implements Lead {
       throw error;
     }
     this.latest = { number: claim.term, server: identity, since: Date.now() };
-    onBegun(claim.paused, askedAt);
+    onBegun({ ...claim, askedAt });
     errors.info(`This process leads the group "${name}" now (term ${claim.term})`);
     void beat().catch(() => undefined);
     this.isCovered = claim.covered === JSON.stringify(print);

@@ -7,6 +7,8 @@ import type { GroupStatus, LeaderReport } from './group-status';
 export interface GroupParts {
   pause(): void;
   resume(): void;
+  /** Another process has led since this one did. */
+  handOver(): void;
   /** Resolves when everything is applied that was committed before the call. Rejects with the signal's reason. */
   caughtUp(signal: AbortSignal): Promise<void>;
   /** How the leader is doing. */

@@ -68,7 +68,7 @@ export class LockLife {
         this.arm();
       }
     } catch (error) {
-      if (!ended.aborted) this.end(error instanceof Error ? error : new Error(messageOf(error)));
+      if (!this.isOver) this.end(error instanceof Error ? error : new Error(messageOf(error)));
     }
   }
 

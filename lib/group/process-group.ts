@@ -52,6 +52,8 @@ export class ProcessGroup implements Group {
   /** Aborted and replaced whenever this process begins or ends to lead. */
   private turn = new AbortController();
   private leaving: Promise<void> | undefined;
+  /** The latest one that this process has led in; 0 without. */
+  private lastTerm = 0;
   private paused = false;
   /** Calls of `setPaused` that Redis has not taken yet, and when it took the last one. */
   private telling = 0;
@@ -112,7 +114,10 @@ export class ProcessGroup implements Group {
         this.takeTurn();
       },
       mayLead: (signal) => this.assertFenced(signal),
-      onBegun: (paused, askedAt) => {
+      onBegun: ({ term, last, paused, askedAt }) => {
+        // Another process has led since this one did.
+        if (this.lastTerm > 0 && this.lastTerm !== last) this.parts?.handOver();
+        this.lastTerm = term;
         this.heedPaused(paused, askedAt);
         this.takeTurn();
       },

@@ -76,7 +76,10 @@ class SourceLock implements Lock {
     private readonly life: LockLife,
   ) {
     const { breaks } = connection;
-    const onBroken = (): void => life.end(breaks.reason as Error);
+    const onBroken = (): void => {
+      // After a freeze the server's farewell is there before any timer.
+      if (!life.isOver) life.end(breaks.reason as Error);
+    };
     breaks.addEventListener('abort', onBroken, { once: true });
     if (breaks.aborted) onBroken();
     // Whatever ended it: the server must not keep it for us.

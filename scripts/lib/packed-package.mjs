@@ -4,7 +4,7 @@ import { ROOT } from './exec.mjs';
 import { runToEnd } from './run-to-end.mjs';
 
 const BELONGS =
-  /^(dist\/.+\.(js|d\.ts)|docs\/.+\.md|README(\.zh-CN)?\.md|CHANGELOG\.md|LICENSE|package\.json)$/;
+  /^(dist\/.+\.(js|d\.ts)|docs\/.+\.(md|schema\.json)|README(\.zh-CN)?\.md|CHANGELOG\.md|LICENSE|package\.json)$/;
 
 /**
  * Builds and packs the repository, as `npm publish` would. Gives the tarball, the files in it, and what is

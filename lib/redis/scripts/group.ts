@@ -65,12 +65,13 @@ if leader and leader ~= own and before and before ~= server then
   local at = seen and tonumber(string.match(seen, '^%d+'))
   if at and now - at <= ${MEMBER_MILLIS} then return { 'elsewhere', leader, before } end
 end
-local term = math.max(tonumber(redis.call('HGET', group, 'term') or '0') + 1, tonumber(ARGV[6]) + 1, now)
+local last = tonumber(redis.call('HGET', group, 'term') or '0')
+local term = math.max(last + 1, tonumber(ARGV[6]) + 1, now)
 redis.call('HSETNX', group, 'id', ARGV[3])
 redis.call('HSET', group, 'term', whole(term), 'leader', own, 'server', server, 'since', whole(now),
   'digest', ARGV[4], 'print', ARGV[5])
 redis.call('HDEL', group, 'state', 'stateAt')
-return { 'claimed', whole(term), redis.call('HGET', group, 'paused') or '0', redis.call('HGET', group, 'covered') or '' }
+return { 'claimed', whole(term), redis.call('HGET', group, 'paused') or '0', redis.call('HGET', group, 'covered') or '', whole(last) }
 `);
 
 /** KEYS: group; ARGV: own id, term. The term stays: it only grows. */
@@ -203,6 +204,8 @@ export type Claim =
       /** The fencing token: higher than that of all leaders before. */
       readonly term: number;
       readonly paused: boolean;
+      /** The term before. */
+      readonly last: number;
       /** The options by which the cache was kept right so far; '' where nobody has said. */
       readonly covered: string;
     }
@@ -223,9 +226,15 @@ export async function claimTerm(
 ): Promise<Claim> {
   const args = [by.own, by.server, by.groupId, by.digest, by.print, by.above];
   const reply = (await callScript(client, CLAIM, [keys.group, keys.members], args)) as unknown[];
-  const [kind, first, second, third] = reply.map(String) as [string, string, string, string];
+  const [kind, first, second, third, fourth] = reply.map(String) as [string, string, string, string, string];
   if (kind === 'elsewhere') return { kind, leader: first, server: second };
-  return { kind: 'claimed', term: Number(first), paused: second === '1', covered: third };
+  return {
+    kind: 'claimed',
+    term: Number(first),
+    paused: second === '1',
+    covered: third,
+    last: Number(fourth),
+  };
 }
 
 export async function resignTerm(
