@@ -285,7 +285,8 @@ describeEachSql('a retry', { schema: SCHEMA }, (stage) => {
     await stage.sql.query("UPDATE shop.users SET name = 'two'");
     await stage.sql.query("UPDATE shop.users SET name = 'three'");
     await app.cacheflow.caughtUp();
-    expect(await stage.redis.get(key(1))).toBe('three');
+    // Where both came in one batch, the key is removed for the one that failed, after the other one.
+    expect([null, 'three']).toContain(await stage.redis.get(key(1)));
     const seen = sample(stage, key(1));
     await waitFor(() => retry(app).retried === 2, { message: 'the second retry' });
     expect((await seen.stop()).filter((each) => each !== null && each !== 'three')).toEqual([]);
