@@ -7,6 +7,8 @@ import { sleep, untilAborted, withDeadline } from '../support/abort';
 /** A question is asked again after this time: a message to a process that is just reconnecting is lost. */
 const ASK_AGAIN_MILLIS = 250;
 
+/** So long a member that is told something is waited for. */
+const TELL_MILLIS = 300;
 /** How often the line is tried, and how long a message to oneself may take. */
 const TRIAL_MILLIS = 5_000;
 
@@ -88,6 +90,19 @@ export class GroupLine {
       signal.removeEventListener('abort', end);
       over.abort(new Error('It was answered'));
       this.waiting.delete(id);
+    }
+  }
+
+  /** Tells a member to do something at once. Resolves with whether it has; it may not answer in time. */
+  async tell(member: string, errand: Errand, signal: AbortSignal): Promise<boolean> {
+    try {
+      await withDeadline(TELL_MILLIS, signal, (deadline) =>
+        this.ask(() => member, errand, { millis: TELL_MILLIS, signal: deadline }),
+      );
+      return true;
+    } catch {
+      signal.throwIfAborted();
+      return false;
     }
   }
 

@@ -5,21 +5,22 @@ import type { GroupMembers } from '../distribution/group-members';
 import type { ConfigurationFault } from '../errors/configuration.error';
 import { CacheflowConfigurationError } from '../errors/configuration.error';
 import type { ErrorReporter } from '../errors/error-reporter';
-import { RedisUnavailableError } from '../errors/redis.errors';
 import type { RedisConnection } from '../redis/redis-connection';
 import type { RedisHold } from '../redis/redis-hold';
-import { MEMBER_MILLIS, groupKeys, holdGroup, memberIds, redefine } from '../redis/scripts/group';
+import { MEMBER_MILLIS, groupKeys, holdGroup } from '../redis/scripts/group';
 import { sleep, untilAborted, withDeadline, withSignals } from '../support/abort';
+import { assertAlone } from './assert-alone';
 import type { Group, GroupParts } from './group';
 import { GroupLeadership } from './group-leadership';
 import { ErrandFailed, GroupLine } from './group-line';
 import { GroupRegistry } from './group-registry';
 import type { GroupSnapshot } from './group-snapshot';
-import type { GroupMember, GroupStatus } from './group-status';
+import type { GroupStatus } from './group-status';
 import type { Election } from './lock';
 import type { Member } from './member';
 import { thisMember } from './member';
 import { printOptions } from './option-print';
+import { Redefinitions } from './redefinitions';
 import { RedisElection } from './redis-election';
 import { SourceElection } from './source-election';
 
@@ -34,8 +35,6 @@ export interface ProcessGroupContext {
   readonly isFenced: boolean;
 }
 
-/** So long a member is waited for that is told something; it sees it by itself within a second. */
-const PROOF_MILLIS = 300;
 /** Longer than a member that has just died is waited for. */
 const CHECK_MILLIS = MEMBER_MILLIS + 2_000;
 const ASK_NEXT_MILLIS = 20;
@@ -47,6 +46,7 @@ export class ProcessGroup implements Group {
   private readonly lead: GroupLeadership;
   private readonly registry: GroupRegistry;
   private readonly line: GroupLine;
+  private readonly redefinitions: Redefinitions;
   private readonly ending = new AbortController();
   private parts: GroupParts | undefined;
   /** Aborted and replaced whenever this process begins or ends to lead. */
@@ -58,7 +58,6 @@ export class ProcessGroup implements Group {
   /** Calls of `setPaused` that Redis has not taken yet, and when it took the last one. */
   private telling = 0;
   private toldAt = 0;
-  private definitions = 0;
   /** Since when this process has stood by. */
   private standbySince = Date.now();
 
@@ -96,7 +95,7 @@ export class ProcessGroup implements Group {
       print,
       lead: () => this.publication(),
       isPaused: () => this.paused,
-      definitions: () => this.definitions,
+      definitions: () => this.redefinitions.count,
       newGroupId: randomUUID,
     });
     this.registry.onLook((snapshot) => this.heed(snapshot));
@@ -133,6 +132,9 @@ export class ProcessGroup implements Group {
         else await this.ownCaughtUp(signal);
       },
     });
+    const { registry, line } = this;
+    const forget = async (): Promise<void> => this.parts?.forgetDefinitions();
+    this.redefinitions = new Redefinitions({ name, own: member.id, redis, hold, registry, line, forget });
   }
 
   async check(signal: AbortSignal): Promise<readonly ConfigurationFault[]> {
@@ -198,7 +200,7 @@ export class ProcessGroup implements Group {
     await this.registry.beat();
     // Where it does not answer, it sees it by itself within a second.
     if (!this.isLeading && this.leader !== undefined)
-      await this.tell(this.leader, 'look', this.ending.signal);
+      await this.line.tell(this.leader, 'look', this.ending.signal);
   }
 
   /**
@@ -219,43 +221,14 @@ export class ProcessGroup implements Group {
         if (!(error instanceof ErrandFailed || turn !== this.turn || !this.isLeading)) throw error;
       }
       await sleep(ASK_NEXT_MILLIS, signal);
-      await untilAborted(this.registry.beat(), signal);
+      // A Redis that refuses it leaves what was seen last.
+      await untilAborted(this.registry.beat(), signal).catch(() => signal.throwIfAborted());
     }
   }
 
-  /**
-   * Tables look another way: resolves once no living member makes keys of the old form any more. They are told directly,
-   * because a Redis without memory takes no writes, and the keys have to go all the same.
-   */
+  /** See {@link Redefinitions.announce}. */
   async announceRedefinition(signal: AbortSignal): Promise<void> {
-    const { name, redis, hold } = this.context;
-    const keys = groupKeys(redis.client, name);
-    const seen = await this.unlessRefused(signal, () => this.registry.beat());
-    // Without memory, nobody can say that it lives: any of those that were there may.
-    const ids = seen ? this.members.list() : await hold.ask(signal, () => memberIds(redis.client, keys));
-    const others = ids.filter((id) => id !== this.member.id);
-    if (others.length === 0) return;
-    // For those who do not hear it now.
-    this.definitions =
-      (await this.unlessRefused(signal, () => redefine(redis.client, keys))) ?? this.definitions;
-    const isGone = (id: string): boolean => seen !== undefined && !this.members.list().includes(id);
-    await Promise.all(others.map((id) => this.untilForgotten(id, () => isGone(id), signal)));
-  }
-
-  /** Resolves when the member has forgotten the definitions of tables, or no longer lives. */
-  private async untilForgotten(member: string, isGone: () => boolean, signal: AbortSignal): Promise<void> {
-    const deadline = performance.now() + MEMBER_MILLIS;
-    while (performance.now() < deadline && !isGone()) if (await this.tell(member, 'forget', signal)) return;
-  }
-
-  /** Undefined where Redis refuses it, as one without memory does. Waits while Redis is away. */
-  private async unlessRefused<T>(signal: AbortSignal, question: () => Promise<T>): Promise<T | undefined> {
-    try {
-      return await this.context.hold.ask(signal, question);
-    } catch (error) {
-      if (!(error instanceof RedisUnavailableError)) throw error;
-      return undefined;
-    }
+    await this.redefinitions.announce(signal);
   }
 
   /** Lets another process lead, and says goodbye. Never rejects. */
@@ -289,32 +262,11 @@ export class ProcessGroup implements Group {
     await withSignals([signal, ended], (either) => parts.caughtUp(either));
   }
 
-  /** Whether the member has done it; it may not answer in time. */
-  private async tell(member: string, errand: 'look' | 'forget', signal: AbortSignal): Promise<boolean> {
-    try {
-      await withDeadline(PROOF_MILLIS, signal, (deadline) =>
-        this.line.ask(() => member, errand, { millis: PROOF_MILLIS, signal: deadline }),
-      );
-      return true;
-    } catch {
-      signal.throwIfAborted();
-      return false;
-    }
-  }
-
   private heed(snapshot: GroupSnapshot): void {
     this.heedPaused(snapshot.paused, snapshot.takenAt);
     // Alone, nobody asks. It is tried again at the next look.
     if (snapshot.members.length > 1) void this.line.open().catch(() => undefined);
-    if (snapshot.definitions <= this.definitions) return;
-    const { definitions } = snapshot;
-    void this.parts?.forgetDefinitions().then(() => {
-      this.definitions = Math.max(this.definitions, definitions);
-      return this.registry.beat().then(
-        () => undefined,
-        () => undefined,
-      );
-    });
+    this.redefinitions.heed(snapshot.definitions);
   }
 
   private takeTurn(): void {
@@ -342,37 +294,8 @@ export class ProcessGroup implements Group {
     return { term: term.number, server: term.server, state: JSON.stringify(this.parts.report()) };
   }
 
-  /**
-   * A store that does not fence may serve one process only. One that has just died is waited for.
-   *
-   * @throws CacheflowConfigurationError
-   */
   private async assertFenced(signal: AbortSignal): Promise<void> {
     const { isFenced, name, hold } = this.context;
-    if (isFenced) return;
-    const { id: own } = this.member;
-    await hold.ask(signal, () => this.registry.beat());
-    // Of two that start at the same time, one was there first.
-    const before = new Map(this.registry.first?.members.map(({ id, atMillis }) => [id, atMillis]));
-    for (;;) {
-      const { members } = await hold.ask(signal, () => this.registry.beat());
-      const left = members.filter(({ id }) => id !== own && before.has(id));
-      if (left.length === 0) return;
-      const alive = left.find(({ id, atMillis }) => atMillis > (before.get(id) ?? atMillis));
-      if (alive) throw new CacheflowConfigurationError(name, [unfencedFault(alive)]);
-      await sleep(PROOF_MILLIS, signal);
-    }
+    if (!isFenced) await assertAlone(name, this.member.id, { registry: this.registry, hold }, signal);
   }
-}
-
-function unfencedFault({ pid, host }: GroupMember): ConfigurationFault {
-  return {
-    subject: 'checkpoint',
-    problem:
-      `another process (pid ${pid} on ${host}) runs with the same \`name\`, and the store of the checkpoint does not ` +
-      'keep a leader that was deposed from saving over its successor',
-    fix:
-      "Use checkpoint: 'redis', or a CheckpointStore with `isFenced`; or give each process a `name` of its own; or set " +
-      "election: 'none', and run one process only",
-  };
 }
