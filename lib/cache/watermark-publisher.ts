@@ -9,6 +9,8 @@ import { readWatermark, watermarkToJson } from '../redis/scripts/watermark';
 
 /** How long one round may take; the next one asks anew. */
 const ROUND_MILLIS = 10_000;
+/** How often a standby looks whether it leads. */
+const LOOK_MILLIS = 100;
 
 export interface WatermarkContext {
   readonly name: string;
@@ -41,8 +43,13 @@ export class WatermarkPublisher {
     const { signal } = this.ending;
     while (!signal.aborted) {
       // What keeps it from going on keeps the tail from it too, which reports it; readers see an old watermark meanwhile.
-      if (this.context.isOurs()) await this.attempt(signal);
-      await sleep(this.context.intervalMillis, signal).catch(() => undefined);
+      const { isOurs, intervalMillis } = this.context;
+      const ours = isOurs();
+      if (ours) await this.attempt(signal);
+      // A new leader tells at once how fresh the cache is.
+      await sleep(ours ? intervalMillis : Math.min(intervalMillis, LOOK_MILLIS), signal).catch(
+        () => undefined,
+      );
     }
   }
 

@@ -80,9 +80,11 @@ export class LockLife {
 
   private expire(): void {
     const { unansweredSince, lifeMillis } = this;
-    // A process that was held up itself comes here late.
-    const lateMillis = performance.now() - this.confirmedAt - lifeMillis;
-    const hasWaited = unansweredSince !== undefined && lateMillis < LATE_MILLIS;
+    // A process that was held up itself comes here late, or has had no time to wait for the answer.
+    const now = performance.now();
+    const lateMillis = now - this.confirmedAt - lifeMillis;
+    const waitedMillis = unansweredSince === undefined ? 0 : now - unansweredSince;
+    const hasWaited = lateMillis < LATE_MILLIS && waitedMillis > lifeMillis / CONFIRMATIONS / 2;
     const frozen = `This process was held up for so long (${lifeMillis} ms, by a busy event loop or a freeze) that another one may lead the group by now`;
     this.end(hasWaited ? this.silent() : new LeadershipLostError(frozen));
   }

