@@ -111,10 +111,14 @@ export class RedisCluster {
     }
   }
 
-  /** The receiver first, so that nobody is told to go to a node that does not know. */
+  /**
+   * The receiver first, so that nobody is told to go to a node that does not know. All masters are told, as redis-cli
+   * does: a node that hears of two moves in another order would keep the wrong owner for good.
+   */
   async closeSlot(slot: number, from: RedisServer, to: RedisServer): Promise<void> {
     const id = await to.command<string>('CLUSTER', 'MYID');
-    for (const node of [to, from]) await node.command('CLUSTER', 'SETSLOT', slot, 'NODE', id);
+    const others = (await this.masters()).filter((node) => node !== to && node !== from);
+    for (const node of [to, from, ...others]) await node.command('CLUSTER', 'SETSLOT', slot, 'NODE', id);
   }
 
   /** Resolves when every node is up, all agree on the owners, and each replica has the data of its master. */
