@@ -52,10 +52,13 @@ function sample(stage: Stage, name: string): { stop(): Promise<(string | null)[]
   const seen: (string | null)[] = [];
   let sampling = true;
   const run = (async () => {
-    while (sampling) {
+    const look = async (): Promise<void> => {
       const now = await stage.redis.get(name);
       if (seen.length === 0 || seen.at(-1) !== now) seen.push(now);
-    }
+    };
+    while (sampling) await look();
+    // What was asked before the stop may be older.
+    await look();
     return seen;
   })();
   return {

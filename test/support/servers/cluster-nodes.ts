@@ -5,6 +5,8 @@ export interface ClusterNode {
   readonly id: string;
   readonly port: number;
   readonly isMaster: boolean;
+  /** The number of its last claim to slots: of two nodes, the one with the higher number has a slot. */
+  readonly epoch: number;
   /** Whom it copies. */
   readonly masterId: string | undefined;
   /** Nobody thinks that it is down. */
@@ -20,11 +22,12 @@ export async function readClusterNodes(node: RedisServer): Promise<ClusterNode[]
 
 /** From `<id> <ip>:<port>@<bus> <flags> <master> <ping> <pong> <epoch> <link> <slot>…`. */
 function parseNode(line: string): ClusterNode {
-  const [id = '', address = '', flags = '', master = '-', , , , , ...slots] = line.split(' ');
+  const [id = '', address = '', flags = '', master = '-', , , epoch, , ...slots] = line.split(' ');
   return {
     id,
     port: Number(/:(\d+)@/.exec(address)?.[1]),
     isMaster: flags.includes('master'),
+    epoch: Number(epoch),
     masterId: master === '-' ? undefined : master,
     isUp: !/fail|handshake|noaddr/.test(flags),
     slots: slots

@@ -119,6 +119,27 @@ export class RedisCluster {
     const id = await to.command<string>('CLUSTER', 'MYID');
     const others = (await this.masters()).filter((node) => node !== to && node !== from);
     for (const node of [to, from, ...others]) await node.command('CLUSTER', 'SETSLOT', slot, 'NODE', id);
+    await this.agreed();
+  }
+
+  /**
+   * All nodes name the same owners by the same claims: two nodes that claim slots by the same number, because one has
+   * not heard of the other, may leave a slot without an owner.
+   */
+  private async agreed(): Promise<void> {
+    const running = this.nodes.filter((node) => !node.isPaused);
+    await waitFor(
+      async () => {
+        const views = await Promise.all(
+          running.map(async (node) => {
+            const masters = (await readClusterNodes(node)).filter(({ isMaster, isUp }) => isMaster && isUp);
+            return JSON.stringify(masters.map(({ id, epoch, slots }) => [id, epoch, slots]).sort());
+          }),
+        );
+        return views.every((view) => view === views[0]);
+      },
+      { timeoutMillis: CHANGE_TIMEOUT_MILLIS, message: 'all nodes to agree on the owners' },
+    );
   }
 
   /** Resolves when every node is up, all agree on the owners, and each replica has the data of its master. */
