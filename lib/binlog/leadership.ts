@@ -27,7 +27,7 @@ export interface Lead {
    * The right to read from this server, asked for on each connection.
    *
    * @param above the highest term that is known otherwise, which the new one has to pass
-   * @throws OtherServerError where the lead was won on another server, which is given back then
+   * @throws Error where the lead was won on another server, which is given back then
    * @throws GroupSplitError where somebody else leads on another server
    */
   begin(identity: string, above: number, signal: AbortSignal): Promise<Term>;
@@ -50,15 +50,14 @@ export interface Term {
   readonly uncovered: readonly (TableScope | undefined)[];
 }
 
-/** The lead of a process that stands alone. */
-export const ALONE: Leadership = {
-  acquire: async () => Promise.resolve(LEAD),
-};
-
-const LEAD: Lead = {
-  ended: new AbortController().signal,
-  isOver: false,
-  begin: async () => Promise.resolve({ number: 0, isNew: false, uncovered: [] }),
-  covered: async () => Promise.resolve(),
-  depose: () => undefined,
-};
+/** The lead of a process that stands alone. Each has its own: whoever reads listens for its end. */
+export function standAlone(): Leadership {
+  const lead: Lead = {
+    ended: new AbortController().signal,
+    isOver: false,
+    begin: async () => Promise.resolve({ number: 0, isNew: false, uncovered: [] }),
+    covered: async () => Promise.resolve(),
+    depose: () => undefined,
+  };
+  return { acquire: async () => Promise.resolve(lead) };
+}

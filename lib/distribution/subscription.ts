@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import type { HandlerOutcome } from '../checkpoint/handler-outcome';
 import type { AmqpChannel, AmqpMessage } from '../rabbitmq/amqp';
-import { untilAborted } from '../support/abort';
+import { firstAborted, untilAborted } from '../support/abort';
 
 /**
  * Deals with a message. Called for one after another: resolves once its place in the order is fixed. The message is
@@ -67,14 +67,14 @@ export class Subscription {
    * the channel broke by itself, and with the signal's reason.
    */
   async finished(cutOff: AbortSignal): Promise<void> {
-    await aborted(this.over.signal, cutOff);
+    await firstAborted(this.over.signal, cutOff);
     try {
       while (this.inHand.size > 0) await untilAborted(Promise.all(this.inHand), cutOff);
     } finally {
       if (!this.closed.signal.aborted) {
         // A broker that hangs does not answer; the connection is closed later in any case.
         const closing = this.channel.close().catch(() => undefined);
-        await untilAborted(Promise.race([closing, aborted(this.closed.signal)]), cutOff);
+        await untilAborted(Promise.race([closing, firstAborted(this.closed.signal)]), cutOff);
       }
     }
     if (this.failure !== undefined) throw this.failure;
@@ -104,15 +104,4 @@ export class Subscription {
     if (!this.ended) this.failure ??= error;
     this.over.abort(error);
   }
-}
-
-async function aborted(...signals: AbortSignal[]): Promise<void> {
-  if (signals.some((signal) => signal.aborted)) return;
-  await new Promise<void>((resolve) => {
-    const onAbort = (): void => {
-      for (const signal of signals) signal.removeEventListener('abort', onAbort);
-      resolve();
-    };
-    for (const signal of signals) signal.addEventListener('abort', onAbort);
-  });
 }

@@ -1,4 +1,4 @@
-import { ALONE } from '../binlog/leadership';
+import { standAlone } from '../binlog/leadership';
 import { OnlyMember } from '../distribution/group-members';
 import type { ConfigurationFault } from '../errors/configuration.error';
 import type { Group, GroupParts } from './group';
@@ -7,7 +7,7 @@ import { thisMember } from './member';
 
 /** A process without a group: it reads the stream, whoever else does. */
 export class LoneProcess implements Group {
-  readonly leadership = ALONE;
+  readonly leadership = standAlone();
   readonly isLeading = true;
   readonly members = new OnlyMember();
   readonly term = 0;

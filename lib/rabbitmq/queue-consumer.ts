@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { Backoff } from '../support/backoff';
-import { untilAborted } from '../support/abort';
+import { firstAborted, untilAborted } from '../support/abort';
 import type { AmqpChannel, AmqpMessage } from './amqp';
 import type { BrokerConnection } from './broker-connection';
 import type { Declarations } from './declarations';
@@ -122,15 +122,4 @@ export class QueueConsumer {
 /** Also those that came in meanwhile. */
 async function settled(tasks: ReadonlySet<Promise<void>>): Promise<void> {
   while (tasks.size > 0) await Promise.all(tasks);
-}
-
-async function firstAborted(...signals: AbortSignal[]): Promise<void> {
-  if (signals.some((signal) => signal.aborted)) return;
-  await new Promise<void>((resolve) => {
-    const onAbort = (): void => {
-      for (const signal of signals) signal.removeEventListener('abort', onAbort);
-      resolve();
-    };
-    for (const signal of signals) signal.addEventListener('abort', onAbort);
-  });
 }

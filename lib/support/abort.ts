@@ -62,3 +62,15 @@ export async function withDeadline<T>(
     outer.removeEventListener('abort', onOuter);
   }
 }
+
+/** Resolves when the first of the signals is aborted. */
+export async function firstAborted(...signals: AbortSignal[]): Promise<void> {
+  if (signals.some((signal) => signal.aborted)) return;
+  await new Promise<void>((resolve) => {
+    const onAbort = (): void => {
+      for (const signal of signals) signal.removeEventListener('abort', onAbort);
+      resolve();
+    };
+    for (const signal of signals) signal.addEventListener('abort', onAbort);
+  });
+}
