@@ -1,8 +1,9 @@
 import type { AmqpChannel } from '../rabbitmq/amqp';
 import type { BrokerConnection } from '../rabbitmq/broker-connection';
+import type { ConsumerSignals } from '../rabbitmq/consumer-loop';
+import { ConsumerLoop } from '../rabbitmq/consumer-loop';
 import type { Declarations } from '../rabbitmq/declarations';
 import { sleep, untilAborted } from '../support/abort';
-import { Backoff } from '../support/backoff';
 import type { Receive } from './subscription';
 import { Subscription } from './subscription';
 
@@ -30,9 +31,7 @@ export interface PartitionConsumerContext {
  * came first. Who comes first decides the balance only: the order of the changes does not depend on it.
  */
 export class PartitionConsumer {
-  private readonly stopping = new AbortController();
-  private readonly cutOff = new AbortController();
-  private running: Promise<void> | undefined;
+  private readonly loop: ConsumerLoop;
   private subscription: Subscription | undefined;
   private owner: string | undefined;
   private isOwner = false;
@@ -40,7 +39,16 @@ export class PartitionConsumer {
   private turn = new AbortController();
   private madeRoomAt = -Infinity;
 
-  constructor(private readonly context: PartitionConsumerContext) {}
+  constructor(private readonly context: PartitionConsumerContext) {
+    this.loop = new ConsumerLoop({
+      connection: context.connection,
+      failure: 'does not hand out changes',
+      round: async (signals, onServing) => {
+        await this.awaitTurn(signals.stopping);
+        await this.serve(signals, onServing);
+      },
+    });
+  }
 
   /** Told at the start, and whenever the owner may be another one. */
   assign(owner: string | undefined, isOwner: boolean): void {
@@ -51,49 +59,28 @@ export class PartitionConsumer {
   }
 
   start(): void {
-    this.running ??= this.run();
+    this.loop.start();
   }
 
-  /** Takes no more, and waits for what is in hand; `cutOff` leaves that to whoever gets it next. */
+  /** See {@link ConsumerLoop.stop}. */
   async stop(reason: Error, cutOff: AbortSignal): Promise<void> {
-    this.stopping.abort(reason);
+    const stopped = this.loop.stop(reason, cutOff);
     this.turn.abort();
     this.subscription?.end(reason);
-    const onCutOff = (): void => this.cutOff.abort(reason);
-    if (cutOff.aborted) onCutOff();
-    cutOff.addEventListener('abort', onCutOff, { once: true });
-    await this.running;
-    cutOff.removeEventListener('abort', onCutOff);
-  }
-
-  private async run(): Promise<void> {
-    const { signal } = this.stopping;
-    const backoff = new Backoff({ minMillis: 50, maxMillis: 5_000 });
-    while (!signal.aborted) {
-      try {
-        await this.awaitTurn();
-        await this.serve(signal);
-        backoff.reset();
-      } catch (cause) {
-        if (signal.aborted) return;
-        this.context.connection.report('does not hand out changes', cause);
-        // Rejects only at the stop, which ends the loop.
-        await backoff.wait(signal).catch(() => undefined);
-      }
-    }
+    await stopped;
   }
 
   /** The owner comes at once. A standby comes later, or when it becomes the owner meanwhile. */
-  private async awaitTurn(): Promise<void> {
-    if (this.isOwner || this.stopping.signal.aborted) return;
+  private async awaitTurn(stopping: AbortSignal): Promise<void> {
+    if (this.isOwner || stopping.aborted) return;
     this.turn = new AbortController();
     await sleep(STANDBY_MILLIS, this.turn.signal).catch(() => undefined);
   }
 
   /** Until the channel breaks, we make room for the owner, or the stop. */
-  private async serve(signal: AbortSignal): Promise<void> {
-    const session = await this.context.connection.ready(signal);
-    const channel = await untilAborted(session.createChannel(), signal);
+  private async serve({ stopping, cutOff }: ConsumerSignals, onServing: () => void): Promise<void> {
+    const session = await this.context.connection.ready(stopping);
+    const channel = await untilAborted(session.createChannel(), stopping);
     const subscription = new Subscription(channel, this.context.receive, () => {
       idle.refresh();
       this.makeRoom(subscription);
@@ -101,10 +88,11 @@ export class PartitionConsumer {
     const idle = setInterval(() => void this.checkIdle(subscription, channel), IDLE_MILLIS);
     this.subscription = subscription;
     try {
-      await untilAborted(this.subscribe(subscription, channel), this.cutOff.signal);
+      await untilAborted(this.subscribe(subscription, channel), cutOff);
+      onServing();
       // The stop may have come meanwhile.
-      if (signal.aborted) subscription.end(signal.reason as Error);
-      await subscription.finished(this.cutOff.signal);
+      if (stopping.aborted) subscription.end(stopping.reason as Error);
+      await subscription.finished(cutOff);
     } finally {
       clearInterval(idle);
       this.subscription = undefined;

@@ -7,12 +7,13 @@ import { CacheflowConfigurationError } from '../errors/configuration.error';
 import type { ErrorReporter } from '../errors/error-reporter';
 import type { RedisConnection } from '../redis/redis-connection';
 import type { RedisHold } from '../redis/redis-hold';
-import { MEMBER_MILLIS, groupKeys, holdGroup } from '../redis/scripts/group';
+import { MEMBER_MILLIS } from '../redis/scripts/group';
 import { sleep, untilAborted, withDeadline, withSignals } from '../support/abort';
 import { assertAlone } from './assert-alone';
 import type { Group, GroupParts } from './group';
 import { GroupLeadership } from './group-leadership';
 import { ErrandFailed, GroupLine } from './group-line';
+import { GroupPause } from './group-pause';
 import { GroupRegistry } from './group-registry';
 import type { GroupSnapshot } from './group-snapshot';
 import type { GroupStatus } from './group-status';
@@ -47,6 +48,7 @@ export class ProcessGroup implements Group {
   private readonly registry: GroupRegistry;
   private readonly line: GroupLine;
   private readonly redefinitions: Redefinitions;
+  private readonly pause: GroupPause;
   private readonly ending = new AbortController();
   private parts: GroupParts | undefined;
   /** Aborted and replaced whenever this process begins or ends to lead. */
@@ -54,10 +56,6 @@ export class ProcessGroup implements Group {
   private leaving: Promise<void> | undefined;
   /** The latest one that this process has led in; 0 without. */
   private lastTerm = 0;
-  private paused = false;
-  /** Calls of `setPaused` that Redis has not taken yet, and when it took the last one. */
-  private telling = 0;
-  private toldAt = 0;
   /** Since when this process has stood by. */
   private standbySince = Date.now();
 
@@ -87,6 +85,11 @@ export class ProcessGroup implements Group {
       kind === 'source'
         ? new SourceElection({ name, mysql, takeoverSeconds })
         : new RedisElection({ name, own: member.id, redis, takeoverSeconds });
+    this.pause = new GroupPause({
+      name,
+      redis,
+      onChange: (paused) => (paused ? this.parts?.pause() : this.parts?.resume()),
+    });
     this.registry = new GroupRegistry({
       name,
       member,
@@ -94,7 +97,7 @@ export class ProcessGroup implements Group {
       errors,
       print,
       lead: () => this.publication(),
-      isPaused: () => this.paused,
+      isPaused: () => this.pause.isOn,
       definitions: () => this.redefinitions.count,
       newGroupId: randomUUID,
     });
@@ -117,7 +120,7 @@ export class ProcessGroup implements Group {
         // Another process has led since this one did.
         if (this.lastTerm > 0 && this.lastTerm !== last) this.parts?.handOver();
         this.lastTerm = term;
-        this.heedPaused(paused, askedAt);
+        this.pause.heed(paused, askedAt);
         this.takeTurn();
       },
     });
@@ -154,7 +157,7 @@ export class ProcessGroup implements Group {
   }
 
   get status(): GroupStatus {
-    const { member, paused } = this;
+    const { member } = this;
     const { term } = this.lead;
     const { snapshot } = this.registry;
     const role = term ? 'leader' : 'standby';
@@ -173,7 +176,7 @@ export class ProcessGroup implements Group {
       })),
       since: term?.since ?? this.standbySince,
       term: term?.number ?? snapshot?.term ?? 0,
-      paused,
+      paused: this.pause.isOn,
       report: report && { ...report, ageMillis: Math.round(report.ageMillis + age) },
     };
   }
@@ -188,15 +191,7 @@ export class ProcessGroup implements Group {
 
   /** Holds the group, or lets it go on; the leader hears of it at once, and each one after it. */
   async setPaused(paused: boolean): Promise<void> {
-    const { name, redis } = this.context;
-    this.usePaused(paused);
-    this.telling++;
-    try {
-      await holdGroup(redis.client, groupKeys(redis.client, name), paused);
-      this.toldAt = performance.now();
-    } finally {
-      this.telling--;
-    }
+    await this.pause.set(paused);
     await this.registry.beat();
     // Where it does not answer, it sees it by itself within a second.
     if (!this.isLeading && this.leader !== undefined)
@@ -263,7 +258,7 @@ export class ProcessGroup implements Group {
   }
 
   private heed(snapshot: GroupSnapshot): void {
-    this.heedPaused(snapshot.paused, snapshot.takenAt);
+    this.pause.heed(snapshot.paused, snapshot.takenAt);
     // Alone, nobody asks. It is tried again at the next look.
     if (snapshot.members.length > 1) void this.line.open().catch(() => undefined);
     this.redefinitions.heed(snapshot.definitions);
@@ -273,18 +268,6 @@ export class ProcessGroup implements Group {
     const before = this.turn;
     this.turn = new AbortController();
     before.abort(new Error('The group has another leader'));
-  }
-
-  /** What was asked of Redis before it was told otherwise says nothing any more. */
-  private heedPaused(paused: boolean, askedAt: number): void {
-    if (this.telling === 0 && askedAt >= this.toldAt) this.usePaused(paused);
-  }
-
-  private usePaused(paused: boolean): void {
-    if (paused === this.paused) return;
-    this.paused = paused;
-    if (paused) this.parts?.pause();
-    else this.parts?.resume();
   }
 
   /** What the leader publishes. */

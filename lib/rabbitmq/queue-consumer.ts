@@ -1,8 +1,9 @@
 import { setMaxListeners } from 'node:events';
-import { Backoff } from '../support/backoff';
 import { firstAborted, untilAborted } from '../support/abort';
 import type { AmqpChannel, AmqpMessage } from './amqp';
 import type { BrokerConnection } from './broker-connection';
+import type { ConsumerSignals } from './consumer-loop';
+import { ConsumerLoop } from './consumer-loop';
 import type { Declarations } from './declarations';
 
 /** Messages in hand at once: what waits for a Redis that is away. */
@@ -23,51 +24,40 @@ export type MessageHandler = (
 
 /** Takes messages off a queue, over channels that are made anew when they break. */
 export class QueueConsumer {
-  private readonly stopping = new AbortController();
-  private readonly cutOff = new AbortController();
-  private running: Promise<void> | undefined;
+  private readonly loop: ConsumerLoop;
 
   constructor(
-    private readonly connection: BrokerConnection,
+    connection: BrokerConnection,
     private readonly queue: string,
     private readonly declarations: Declarations,
     private readonly handle: MessageHandler,
-  ) {}
+  ) {
+    this.loop = new ConsumerLoop({
+      connection,
+      failure: 'does not hand out messages',
+      round: async (signals, onServing) => {
+        const session = await connection.ready(signals.stopping);
+        const channel = await untilAborted(session.createChannel(), signals.stopping);
+        await this.consume(channel, signals, onServing);
+      },
+    });
+  }
 
   start(): void {
-    this.running ??= this.run();
+    this.loop.start();
   }
 
-  /** Takes no more, and waits for what is in hand; `cutOff` leaves that to whoever gets it next. */
+  /** See {@link ConsumerLoop.stop}. */
   async stop(reason: Error, cutOff: AbortSignal): Promise<void> {
-    this.stopping.abort(reason);
-    const onCutOff = (): void => this.cutOff.abort(reason);
-    if (cutOff.aborted) onCutOff();
-    cutOff.addEventListener('abort', onCutOff, { once: true });
-    await this.running;
-    cutOff.removeEventListener('abort', onCutOff);
-  }
-
-  private async run(): Promise<void> {
-    const { signal } = this.stopping;
-    const backoff = new Backoff({ minMillis: 50, maxMillis: 5_000 });
-    while (!signal.aborted) {
-      try {
-        const session = await this.connection.ready(signal);
-        const channel = await untilAborted(session.createChannel(), signal);
-        backoff.reset();
-        await this.consume(channel);
-      } catch (cause) {
-        if (signal.aborted) return;
-        this.connection.report('does not hand out messages', cause);
-      }
-      // Rejects only at the stop, which ends the loop.
-      await backoff.wait(signal).catch(() => undefined);
-    }
+    await this.loop.stop(reason, cutOff);
   }
 
   /** Until the channel breaks, the consumer is idle or it is stopped. Afterwards nothing of it is in hand any more. */
-  private async consume(channel: AmqpChannel): Promise<void> {
+  private async consume(
+    channel: AmqpChannel,
+    { stopping, cutOff }: ConsumerSignals,
+    onServing: () => void,
+  ): Promise<void> {
     const broken = new AbortController();
     // Each message in hand listens to it.
     setMaxListeners(0, broken.signal);
@@ -77,7 +67,7 @@ export class QueueConsumer {
     const inHand = new Set<Promise<void>>();
     const idle = new AbortController();
     const renewal = setInterval(() => inHand.size === 0 && idle.abort(), RENEWAL_MILLIS);
-    const end = (): void => broken.abort(this.cutOff.signal.reason);
+    const end = (): void => broken.abort(cutOff.reason);
     const take = (message: AmqpMessage | null): void => {
       // The queue was deleted; it is declared again with the next channel.
       if (!message) return broken.abort(new Error('the queue was deleted'));
@@ -88,22 +78,23 @@ export class QueueConsumer {
         .finally(() => inHand.delete(task));
       inHand.add(task);
     };
-    this.cutOff.signal.addEventListener('abort', end, { once: true });
-    if (this.cutOff.signal.aborted) end();
+    cutOff.addEventListener('abort', end, { once: true });
+    if (cutOff.aborted) end();
     try {
       // A broker that hangs answers none of it, and must not hold up the stop.
-      const consumerTag = await untilAborted(this.subscribe(channel, take), this.cutOff.signal);
-      await firstAborted(this.stopping.signal, broken.signal, idle.signal);
+      const consumerTag = await untilAborted(this.subscribe(channel, take), cutOff);
+      onServing();
+      await firstAborted(stopping, broken.signal, idle.signal);
       await untilAborted(channel.cancel(consumerTag), broken.signal);
       await untilAborted(settled(inHand), broken.signal);
       // Its end, too, is told by 'close'.
       await Promise.race([channel.close(), firstAborted(broken.signal)]);
     } catch (error) {
       broken.abort(error);
-      if (!this.stopping.signal.aborted) throw error;
+      if (!stopping.aborted) throw error;
     } finally {
       clearInterval(renewal);
-      this.cutOff.signal.removeEventListener('abort', end);
+      cutOff.removeEventListener('abort', end);
       await settled(inHand);
     }
   }
