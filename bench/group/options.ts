@@ -34,7 +34,7 @@ export function readOptions(args: readonly string[]): Options | undefined {
       group: { type: 'boolean' },
       mariadb: { type: 'boolean', default: false },
       rows: { type: 'string', default: '200000' },
-      rounds: { type: 'string', default: '5' },
+      rounds: { type: 'string', default: '9' },
       seconds: { type: 'string', default: '20' },
       takeovers: { type: 'string', default: '20' },
       freezes: { type: 'string', default: '3' },
