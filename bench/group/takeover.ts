@@ -1,4 +1,5 @@
 import { quantile } from '../quantile';
+import { freshBinlog } from '../workload';
 import type { MeasuredProcess } from './measured-process';
 import type { Finding } from './requirement';
 import { atMost } from './requirement';
@@ -58,6 +59,8 @@ async function takeOver(
     end(leader: MeasuredProcess): Promise<void> | void;
   },
 ): Promise<number[]> {
+  // Servers look for the GTID of a checkpoint from the beginning of its file; parts before this one have filled theirs.
+  await freshBinlog(stage.sql);
   const options = stage.optionsOfNewGroup(takeoverSeconds === undefined ? {} : { takeoverSeconds });
   let group = await stage.startAll(GROUP, options);
   const millis: number[] = [];

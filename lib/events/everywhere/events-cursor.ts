@@ -17,10 +17,18 @@ const BLOCK_MILLIS = 5_000;
 /** A connection that gives no reply for so long is dead. */
 const SILENT_MILLIS = 30_000;
 const NO_ID = '0-0';
+const NO_NAME = '';
 
-interface Entry {
+/** Where an entry is, or the end of the stream. */
+interface Place {
   readonly id: string;
-  /** The id of the entry before. */
+  /** Tells the entry from every other one, also where Redis was emptied and gives the same id again. */
+  readonly name: string;
+  readonly stretch: Stretch | undefined;
+}
+
+interface Entry extends Place {
+  /** The name of the entry before. */
   readonly after: string;
   readonly stretch: Stretch;
   readonly changes: string;
@@ -30,6 +38,7 @@ interface Entry {
 export class EventsCursor {
   /** The last entry that was read; undefined until the start is fixed. */
   private id: string | undefined;
+  private name = NO_NAME;
   private last: Stretch | undefined;
 
   constructor(
@@ -41,8 +50,7 @@ export class EventsCursor {
   /** Starts at the end that the stream has now. */
   async fix(signal: AbortSignal): Promise<void> {
     const head = await this.head(signal);
-    this.id = head.id;
-    this.last = head.stretch;
+    this.move(head);
   }
 
   /** Waits for a while for what comes next; may find nothing. Rejects when Redis is out of reach or refuses. */
@@ -59,15 +67,14 @@ export class EventsCursor {
   /** Where nothing comes, the head tells whether that is because there is nothing. */
   private async *look(signal: AbortSignal): AsyncGenerator<EventsStep> {
     const head = await this.head(signal);
-    if (head.id === this.id) return;
+    if (head.name === this.name) return;
     const entries = await this.entries(signal);
     if (entries.length > 0) {
       yield* this.take(entries);
       return;
     }
     const before = this.last;
-    this.id = head.id;
-    this.last = head.stretch;
+    this.move(head);
     yield this.missed(
       before,
       head.stretch,
@@ -76,8 +83,9 @@ export class EventsCursor {
   }
 
   private *take(entries: readonly Entry[]): Generator<EventsStep> {
-    for (const { id, after, stretch, changes } of entries) {
-      const isNext = after === this.id || follows(stretch, this.last);
+    for (const entry of entries) {
+      const { after, stretch, changes } = entry;
+      const isNext = after === this.name || follows(stretch, this.last);
       if (!isNext) {
         yield this.missed(
           this.last,
@@ -87,9 +95,14 @@ export class EventsCursor {
         );
       }
       yield { kind: 'entry', stretch, changes };
-      this.id = id;
-      this.last = stretch;
+      this.move(entry);
     }
+  }
+
+  private move({ id, name, stretch }: Place): void {
+    this.id = id;
+    this.name = name;
+    this.last = stretch;
   }
 
   private missed(from: Stretch | undefined, to: Stretch | undefined, reason: string): EventsStep {
@@ -97,12 +110,10 @@ export class EventsCursor {
     return { kind: 'missed', missed, reason };
   }
 
-  private async head(
-    signal: AbortSignal,
-  ): Promise<{ readonly id: string; readonly stretch: Stretch | undefined }> {
-    const reply = this.client.hmget(this.keys.eventsHead, 'id', 'stretch');
-    const [id, stretch] = await this.answer(reply, signal);
-    return { id: id ?? NO_ID, stretch: stretch ? readStretch(stretch) : undefined };
+  private async head(signal: AbortSignal): Promise<Place> {
+    const reply = this.client.hmget(this.keys.eventsHead, 'id', 'name', 'stretch');
+    const [id, name, stretch] = await this.answer(reply, signal);
+    return { id: id ?? NO_ID, name: name ?? NO_NAME, stretch: stretch ? readStretch(stretch) : undefined };
   }
 
   private async entries(signal: AbortSignal, blockMillis?: number): Promise<Entry[]> {
@@ -136,6 +147,7 @@ function toEntry(id: string, fields: readonly string[]): Entry {
   for (let at = 0; at < fields.length; at += 2) values.set(fields[at] ?? '', fields[at + 1] ?? '');
   return {
     id,
+    name: values.get('name') ?? id,
     after: values.get('after') ?? '',
     stretch: readStretch(values.get('stretch')),
     changes: values.get('changes') ?? '',

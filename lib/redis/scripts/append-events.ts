@@ -7,21 +7,23 @@ import { callScript, defineScript } from './script';
  * keep; then for each entry its stretch of the binlog, and its changes. Returns 'added',
  * 'repeated' where the call was made before, or 'deposed' where the group has a newer leader.
  *
- * Each entry names the one before it. The head says so of the last one, also when that is gone from the stream. The
- * client sends a call again whose answer was lost with the connection: its name tells.
+ * Each entry names the one before it. The head says so of the last one, also when that is gone from the stream. The id
+ * of an entry is no name: an emptied Redis may give it again. The client sends a call again whose answer was lost with
+ * the connection: its name tells.
  */
 const APPEND = defineScript(`
 local stream, group, head = KEYS[1], KEYS[2], KEYS[3]
 local term = tonumber(ARGV[1])
 if term > 0 and tonumber(redis.call('HGET', group, 'term') or '0') > term then return 'deposed' end
-local last = redis.call('HMGET', head, 'call', 'id')
+local last = redis.call('HMGET', head, 'call', 'name')
 if last[1] == ARGV[2] then return 'repeated' end
-local id = last[2] or '0-0'
+local id, name, after = '', last[2] or '', ''
 for at = 4, #ARGV, 2 do
+  after, name = name, ARGV[2] .. ':' .. at
   id = redis.call('XADD', stream, 'MAXLEN', '~', ARGV[3], '*',
-    'after', id, 'stretch', ARGV[at], 'changes', ARGV[at + 1])
+    'name', name, 'after', after, 'stretch', ARGV[at], 'changes', ARGV[at + 1])
 end
-redis.call('HSET', head, 'call', ARGV[2], 'id', id, 'stretch', ARGV[#ARGV - 1])
+redis.call('HSET', head, 'call', ARGV[2], 'name', name, 'id', id, 'stretch', ARGV[#ARGV - 1])
 return 'added'
 `);
 

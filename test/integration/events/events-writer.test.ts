@@ -173,6 +173,36 @@ it('takes what was lost for missed, and what comes again for a repetition', asyn
   expect(await read()).toEqual(['missed 40-50', '5']);
 });
 
+it('notices that an emptied Redis gives an id again', async () => {
+  const [tail, read] = [writer(), await reader()];
+  await write(tail, 1);
+  expect(await read()).toEqual(['1']);
+  const [[id] = ['']] = await redis.xrange(KEYS.events, '-', '+');
+  await redis.flushall();
+  await write(tail, 2);
+  // As if it were still the same millisecond.
+  const [[, fields] = ['', []]] = await redis.xrange(KEYS.events, '-', '+');
+  await redis.del(KEYS.events);
+  await redis.xadd(KEYS.events, id, ...fields);
+  await redis.hset(KEYS.eventsHead, 'id', id);
+  await write(tail, 3);
+  expect(await read()).toEqual(['missed 20-30', '3']);
+  expect(await read()).toEqual([]);
+});
+
+it('notices so before anything comes after it', async () => {
+  const [tail, read] = [writer(), await reader()];
+  await write(tail, 1);
+  expect(await read()).toEqual(['1']);
+  const { id } = await redis.hgetall(KEYS.eventsHead);
+  await redis.flushall();
+  await write(tail, 2);
+  await redis.del(KEYS.events);
+  await redis.hset(KEYS.eventsHead, 'id', String(id));
+  expect(await read()).toEqual(['missed 20-20']);
+  expect(await read()).toEqual([]);
+});
+
 it('notices that entries are gone though none came after them', async () => {
   const [tail, read] = [writer(), await reader()];
   await write(tail, 1);

@@ -322,6 +322,8 @@ describeEachSql('changes for every process', { schema: SCHEMA }, (stage) => {
     const id = await stage.redis.xadd(
       STREAM,
       '*',
+      'name',
+      'strange',
       'after',
       last,
       'stretch',
@@ -329,7 +331,7 @@ describeEachSql('changes for every process', { schema: SCHEMA }, (stage) => {
       'changes',
       '["a",{"v":2}]',
     );
-    await stage.redis.hset(`${STREAM}-head`, 'id', String(id));
+    await stage.redis.hset(`${STREAM}-head`, 'id', String(id), 'name', 'strange');
     await insert(2);
     await waitFor(() => kept.log.at(-1) === 'insert 2', { message: 'the next change' });
     expect(strange).toBe(last);
