@@ -119,6 +119,12 @@ export class SqlPair implements SqlServer {
     const errors = Object.entries(state ?? {}).filter(
       ([name, value]) => /^Last_\w*Error$/.test(name) && value !== '',
     );
+    if (kind === 'mysql') {
+      const workers = await replica.query<{ error: string }>(
+        "SELECT LAST_ERROR_MESSAGE AS error FROM performance_schema.replication_applier_status_by_worker WHERE LAST_ERROR_MESSAGE <> ''",
+      );
+      errors.push(...workers.map(({ error }): [string, unknown] => ['Worker', error]));
+    }
     throw new Error(`The replica is late: ${errors.map((each) => each.join(' ')).join('; ')}`);
   }
 
