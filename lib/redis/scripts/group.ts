@@ -63,7 +63,7 @@ local leader, before = redis.call('HGET', group, 'leader'), redis.call('HGET', g
 if leader and leader ~= own and before and before ~= server then
   local seen = redis.call('HGET', members, leader)
   local at = seen and tonumber(string.match(seen, '^%d+'))
-  if at and now - at <= ${MEMBER_MILLIS} then return { 'elsewhere', leader, before } end
+  if at and now - at <= ${MEMBER_MILLIS} and string.find(seen, '"role":"leader"', 1, true) then return { 'elsewhere', leader, before } end
 end
 local last = tonumber(redis.call('HGET', group, 'term') or '0')
 local term = math.max(last + 1, tonumber(ARGV[6]) + 1, now)
@@ -184,7 +184,8 @@ export async function leaveGroup(client: RedisClient, keys: GroupKeys, own: stri
 
 /** KEYS: group; ARGV: term, list of options. */
 const COVER = defineScript(`
-if redis.call('HGET', KEYS[1], 'term') == ARGV[1] then redis.call('HSET', KEYS[1], 'covered', ARGV[2]) end
+if tonumber(redis.call('HGET', KEYS[1], 'term') or '0') > tonumber(ARGV[1]) then return 0 end
+redis.call('HSET', KEYS[1], 'covered', ARGV[2])
 return 1
 `);
 

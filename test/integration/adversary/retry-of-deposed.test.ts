@@ -34,11 +34,16 @@ describeEachSql('a retry by a process that leads no longer', { schema: SCHEMA },
     const a = await stage.app(options);
     const b = await stage.boot(options);
     await waitFor(() => b.cacheflow.status().state === 'standby');
+    await stage.redis.config('SET', 'maxmemory-policy', 'noeviction');
     await stage.redis.config('SET', 'maxmemory', '1');
     const ids = [1, 2, 3, 4, 5, 6, 7, 8];
     for (const id of ids) await stage.sql.query(`INSERT INTO shop.users VALUES (${id}, 'older')`);
     await a.cacheflow.caughtUp();
-    await waitFor(() => a.cacheflow.status().retry.parked === ids.length, { message: 'parked' });
+    await waitFor(() => a.cacheflow.status().retry.parked >= ids.length, { message: 'parked' }).catch((error: unknown) => {
+      const { retry, state, redis, barrier, group, counters } = a.cacheflow.status();
+      console.log(retry, state, redis, barrier, group.role, counters, b.cacheflow.status().group.role, a.errors.map(({ message }) => message));
+      throw error;
+    });
     await stage.redis.config('SET', 'maxmemory', '0');
     await waitFor(() => a.cacheflow.status().checkpoint?.offset === a.cacheflow.status().position?.offset);
     // The lock goes to the other process.
