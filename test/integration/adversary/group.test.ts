@@ -42,6 +42,7 @@ describeEachSql('adversary', { schema: SCHEMA, sql: (kind) => ({ args: argsOf(ki
     await old.cacheflow.caughtUp();
     await waitFor(async () => (await stage.redis.get('cacheflow:default:checkpoint')) !== null);
     await wait(1_500);
+    console.log(await stage.redis.hgetall('cf:{cacheflow:default:checkpoint}:group'), codesOf(old));
     // The deployment, later.
     const next = await stage.boot({ tables: [users, orders] });
     await waitFor(() => next.cacheflow.status().state === 'standby');

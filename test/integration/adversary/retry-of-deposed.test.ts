@@ -37,7 +37,10 @@ describeEachSql('a retry by a process that leads no longer', { schema: SCHEMA },
     await stage.redis.config('SET', 'maxmemory-policy', 'noeviction');
     await stage.redis.config('SET', 'maxmemory', '1');
     const ids = [1, 2, 3, 4, 5, 6, 7, 8];
-    for (const id of ids) await stage.sql.query(`INSERT INTO shop.users VALUES (${id}, 'older')`);
+    for (const id of ids) {
+      await stage.sql.query(`INSERT INTO shop.users VALUES (${id}, 'older')`);
+      await a.cacheflow.caughtUp();
+    }
     await a.cacheflow.caughtUp();
     await waitFor(() => a.cacheflow.status().retry.parked >= ids.length, { message: 'parked' }).catch((error: unknown) => {
       const { retry, state, redis, barrier, group, counters } = a.cacheflow.status();
