@@ -259,7 +259,7 @@ export class ProcessGroup implements Group {
 
   private heed(snapshot: GroupSnapshot): void {
     this.pause.heed(snapshot.paused, snapshot.takenAt);
-    this.lead.heedTerm(snapshot.term);
+    if (snapshot.leader !== this.member.id) this.lead.heedTerm(snapshot.term);
     // Alone, nobody asks. It is tried again at the next look.
     if (snapshot.members.length > 1) void this.line.open().catch(() => undefined);
     this.redefinitions.heed(snapshot.definitions);

@@ -34,7 +34,11 @@ const FIELDS = [
  */
 const BEAT = defineScript(`${COMMON_LUA}
 local group, members, own, term = KEYS[1], KEYS[2], ARGV[1], tonumber(ARGV[4])
-if redis.call('HSETNX', group, 'id', ARGV[2]) == 1 and ARGV[7] == '1' then redis.call('HSET', group, 'paused', '1') end
+redis.call('HSETNX', group, 'id', ARGV[2])
+-- Redis has lost the group: nobody has let go on what this process knows to be held.
+if ARGV[7] == '1' and (redis.call('HGET', group, 'id') ~= ARGV[2] or not redis.call('HGET', group, 'term')) then
+  redis.call('HSET', group, 'paused', '1')
+end
 local stored = tonumber(redis.call('HGET', group, 'term') or '0')
 if term > 0 and term >= stored then
   if term > stored then redis.call('HSET', group, 'term', ARGV[4], 'since', whole(now)) end
