@@ -134,6 +134,8 @@ export class ResumePoint {
     if (isOther || useStored || this.lost !== undefined) this.context.abandon();
     await queue.drained(this.ended);
 
+    // Before the checkpoint is loaded: a Redis that goes back after it has another one.
+    if (useStored) await cache.accept(this.ended);
     const stored = useStored ? await this.loadCheckpoint() : undefined;
     // The applied position may have passed handlers that still run; what was saved has not.
     const known = stored ?? (useStored ? this.context.keeper.saved : undefined) ?? position.value;
@@ -144,7 +146,7 @@ export class ResumePoint {
     // A Redis that was emptied or has gone back must not make epochs begin anew.
     const ended = this.lost === undefined ? epochBefore - 1 : epochBefore;
     const epoch = await cache.beginEpoch(server.identity, ended, this.ended);
-    await (useStored ? cache.accept(this.ended) : cache.checkRewind(this.ended));
+    await cache.checkRewind(this.ended);
     const { masters } = cache;
     const flush = this.reasonToFlush(useStored, stored, epoch.isFirst, bootPosition !== undefined);
 

@@ -203,7 +203,8 @@ export class Tail {
   async describe(name: TableName): Promise<TableShape | undefined> {
     const { control, server } = this;
     if (control && server) return describeTable(control, server, name);
-    if (this.currentState !== 'standby') throw new Error('There is no connection to the source');
+    // A process that has just started asks before it stands by.
+    if (this.ended.aborted) throw new Error('There is no connection to the source');
     return this.shared.use((own, its) => describeTable(own, its, name));
   }
 

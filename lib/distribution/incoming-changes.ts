@@ -11,6 +11,7 @@ import type { RedisHold } from '../redis/redis-hold';
 import { isRefusal } from '../redis/redis-writer';
 import { replyCode } from '../redis/reply-code';
 import { deliveriesOf, fromIncoming } from './change-messages';
+import { untilAborted } from '../support/abort';
 import type { Receive } from './subscription';
 import { TermFence } from './term-fence';
 import type { ChangeMessage } from './wire/change-message';
@@ -43,20 +44,35 @@ export class IncomingChanges {
   /** How the messages of one partition are dealt with. */
   of(queue: string): { readonly receive: Receive; onSubscribe(): void } {
     const fence = new TermFence(this.context, queue);
+    /** Changes of this subscription that are not done yet. */
+    let inHand = new Set<Promise<boolean>>();
     return {
-      receive: (message, signal) => this.receive(message, queue, fence, signal),
-      onSubscribe: () => fence.forget(),
+      receive: async (message, signal) => {
+        const outcome = await this.receive(message, queue, { fence, inHand }, signal);
+        const { settled } = outcome;
+        const own = inHand;
+        own.add(settled);
+        // One that is not done stays: nothing of a later term may be admitted before it.
+        void settled.then((isDone) => isDone && own.delete(settled)).catch(() => undefined);
+        return outcome;
+      },
+      onSubscribe: () => {
+        fence.forget();
+        inHand = new Set();
+      },
     };
   }
 
   private async receive(
     message: AmqpMessage,
     queue: string,
-    fence: TermFence,
+    { fence, inHand }: { readonly fence: TermFence; readonly inHand: ReadonlySet<Promise<boolean>> },
     signal: AbortSignal,
   ): Promise<HandlerOutcome> {
     const change = this.read(message);
     if (!change) return { settled: this.setAside(message, queue, signal) };
+    // What came before it is of an earlier term, and would be refused if it came back after this one was admitted.
+    if (fence.wouldRaise(change.term)) await untilDone(inHand, signal);
     if (!(await this.admit(fence, change, signal))) {
       this.fenced++;
       this.context.errors.warn(
@@ -107,4 +123,12 @@ export class IncomingChanges {
     );
     return true;
   }
+}
+
+/** Rejects with the signal's reason, also where something will not be done in this subscription. */
+async function untilDone(inHand: ReadonlySet<Promise<boolean>>, signal: AbortSignal): Promise<void> {
+  const results = await untilAborted(Promise.all(inHand), signal);
+  if (results.every(Boolean)) return;
+  // A change was cut short: the subscription is about to end.
+  await untilAborted(new Promise<never>(() => undefined), signal);
 }

@@ -24,8 +24,15 @@ export class TermFence {
     this.highest = undefined;
   }
 
+  /** Whether admitting the term would shut out what is of an earlier one. */
+  wouldRaise(term: number): boolean {
+    return this.highest !== undefined && term > this.highest;
+  }
+
   /** Whether the change is one of the present leader, as far as the partition knows. Waits for Redis when it is away. */
   async admits(term: number, signal: AbortSignal): Promise<boolean> {
+    // Of a process that elects nobody, although there was a group before.
+    if (term === 0) return true;
     if (this.highest === undefined || term > this.highest) this.highest = await this.raise(term, signal);
     return term >= this.highest;
   }

@@ -97,7 +97,10 @@ export class EngineBuilder {
       checkpointGoesBack: config.checkpoint === 'redis' && !isCluster(redis.client),
       abandon: () => pipeline.abandon(),
       leadership: group.leadership,
-      onDeposed: () => events.dropWaiting(),
+      onDeposed: () => {
+        events.dropWaiting();
+        strategy.forgetParked();
+      },
       learn: (shape) => this.tableKeys.shapes.learn(shape),
       projection: (table, place) =>
         events.wants(table) || everywhere.wants(table) ? undefined : strategy.columnsNeeded(table, place),

@@ -46,6 +46,7 @@ export interface EngineParts {
 /** The parts of one source at work: starts them in order, stops them in order. */
 export class Engine {
   private pipelineRun: Promise<void> | undefined;
+  private isStopping = false;
 
   constructor(readonly parts: EngineParts) {}
 
@@ -94,6 +95,7 @@ export class Engine {
 
   /** Stops reading, finishes the batch and the handlers in hand, saves the checkpoint. */
   async stop(): Promise<void> {
+    this.isStopping = true;
     const { cutOff, errors, shutdownTimeoutMillis, barrier } = this.parts;
     const deadline = setTimeout(
       () => cutOff.abort(new CacheflowStoppedError('The shutdown took too long')),
@@ -155,6 +157,8 @@ export class Engine {
   }
 
   private hold(): void {
+    // What is in hand at a shutdown is finished.
+    if (this.isStopping) return;
     this.parts.tail.pause();
     this.parts.pipeline.pause();
   }

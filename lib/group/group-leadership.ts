@@ -1,6 +1,6 @@
 import type { Lead, LeadObserver, Leadership, Term } from '../binlog/leadership';
 import type { ErrorReporter } from '../errors/error-reporter';
-import { GroupSplitError } from '../errors/group.errors';
+import { GroupSplitError, LeadershipLostError } from '../errors/group.errors';
 import type { RedisConnection } from '../redis/redis-connection';
 import type { RedisHold } from '../redis/redis-hold';
 import { claimTerm, coverTables, groupKeys, resignTerm } from '../redis/scripts/group';
@@ -84,6 +84,12 @@ export class GroupLeadership implements Leadership {
     return this.current;
   }
 
+  /** A later term has begun: somebody else has another lock, because Redis had forgotten the id of the group. */
+  heedTerm(number: number): void {
+    const { term } = this;
+    if (term && number > term.number) this.current?.depose(new LeadershipLostError('Another process leads the group by now'));
+  }
+
   /** Gives the lead back, if it is ours. Never rejects. */
   async resign(reason: Error): Promise<void> {
     await this.current?.resign(reason);
@@ -92,7 +98,6 @@ export class GroupLeadership implements Leadership {
 
 class GroupLead implements Lead {
   private latest: LeadingTerm | undefined;
-  private isCovered = false;
 
   constructor(
     private readonly context: LeadershipContext,
@@ -148,18 +153,17 @@ class GroupLead implements Lead {
     onBegun({ ...claim, askedAt });
     errors.info(`This process leads the group "${name}" now (term ${claim.term})`);
     void beat().catch(() => undefined);
-    this.isCovered = claim.covered === JSON.stringify(print);
     return { number: claim.term, isNew: true, uncovered: uncoveredBy(print, claim.covered) };
   }
 
   async covered(): Promise<void> {
     const { redis, name, print } = this.context;
     const { latest, ended } = this;
-    if (this.isCovered || !latest) return;
+    if (!latest) return;
     const keys = groupKeys(redis.client, name);
     try {
+      // On each connection: a Redis that has gone back has lost it.
       await untilAborted(coverTables(redis.client, keys, latest.number, JSON.stringify(print)), ended);
-      this.isCovered = true;
     } catch {
       // The next leader removes them again, which is always right.
     }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { CacheflowError, messageOf } from '../errors/cacheflow.error';
 import type { RedisClient } from '../redis/redis-client';
 import type { RedisConnection } from '../redis/redis-connection';
@@ -48,7 +49,10 @@ export class GroupLine {
   private readonly ending = new AbortController();
   private watching: Promise<void> | undefined;
 
-  constructor(private readonly context: LineContext) {}
+  constructor(private readonly context: LineContext) {
+    // Each errand that is served listens to it.
+    setMaxListeners(0, this.ending.signal);
+  }
 
   /** Begins to listen. Rejects when Redis refuses it. */
   async open(): Promise<void> {

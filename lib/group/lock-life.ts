@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { LeadershipLostError } from '../errors/group.errors';
 import { messageOf } from '../errors/cacheflow.error';
 import { sleep } from '../support/abort';
@@ -26,6 +27,8 @@ export class LockLife {
     confirmedAt: number,
     private readonly silent: () => Error,
   ) {
+    // Whoever asks whether the group has caught up listens to it.
+    setMaxListeners(0, this.ended);
     this.confirmedAt = confirmedAt;
     this.arm();
   }

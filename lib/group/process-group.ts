@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import type { Leadership } from '../binlog/leadership';
 import type { CacheflowConfig } from '../config/cacheflow.config';
 import type { GroupMembers } from '../distribution/group-members';
@@ -52,7 +53,7 @@ export class ProcessGroup implements Group {
   private readonly ending = new AbortController();
   private parts: GroupParts | undefined;
   /** Aborted and replaced whenever this process begins or ends to lead. */
-  private turn = new AbortController();
+  private turn = newTurn();
   private leaving: Promise<void> | undefined;
   /** The latest one that this process has led in; 0 without. */
   private lastTerm = 0;
@@ -259,6 +260,7 @@ export class ProcessGroup implements Group {
 
   private heed(snapshot: GroupSnapshot): void {
     this.pause.heed(snapshot.paused, snapshot.takenAt);
+    if (snapshot.leader !== this.member.id) this.lead.heedTerm(snapshot.term);
     // Alone, nobody asks. It is tried again at the next look.
     if (snapshot.members.length > 1) void this.line.open().catch(() => undefined);
     this.redefinitions.heed(snapshot.definitions);
@@ -266,7 +268,7 @@ export class ProcessGroup implements Group {
 
   private takeTurn(): void {
     const before = this.turn;
-    this.turn = new AbortController();
+    this.turn = newTurn();
     before.abort(new Error('The group has another leader'));
   }
 
@@ -281,4 +283,11 @@ export class ProcessGroup implements Group {
     const { isFenced, name, hold } = this.context;
     if (!isFenced) await assertAlone(name, this.member.id, { registry: this.registry, hold }, signal);
   }
+}
+
+/** Each question to the leader listens to it. */
+function newTurn(): AbortController {
+  const turn = new AbortController();
+  setMaxListeners(0, turn.signal);
+  return turn;
 }

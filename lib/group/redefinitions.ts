@@ -34,8 +34,7 @@ export class Redefinitions {
     // Without memory, nobody can say that it lives: any of those that were there may.
     const ids = seen ? idsOf(registry) : await hold.ask(signal, () => memberIds(redis.client, keys));
     const others = ids.filter((id) => id !== own);
-    if (others.length === 0) return;
-    // For those who do not hear it now.
+    // For those who do not hear it now: also for one that is taken for dead, and comes back with the old form.
     this.count = (await this.unlessRefused(signal, () => redefine(redis.client, keys))) ?? this.count;
     const isGone = (id: string): boolean => seen !== undefined && !idsOf(registry).includes(id);
     await Promise.all(others.map((id) => this.untilForgotten(id, () => isGone(id), signal)));
@@ -43,12 +42,13 @@ export class Redefinitions {
 
   /** So many have been announced. */
   heed(count: number): void {
-    if (count > this.count) void this.catchUp(count);
+    // Less than was heard of: Redis has lost the count, and may have counted on since.
+    if (count !== this.count) void this.catchUp(count);
   }
 
   private async catchUp(count: number): Promise<void> {
     await this.context.forget();
-    this.count = Math.max(this.count, count);
+    this.count = count;
   }
 
   /** Resolves when the member has forgotten the old form, or no longer lives. */

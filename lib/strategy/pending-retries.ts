@@ -30,6 +30,11 @@ export class PendingRetries {
     for (const key of this.versions.keys()) this.versions.set(key, undefined);
   }
 
+  /** Another process follows the changes from now on. */
+  forget(): void {
+    this.versions.clear();
+  }
+
   stateOf(key: string, version: string): PendingState {
     if (!this.versions.has(key)) return 'unknown';
     return this.versions.get(key) === version ? 'latest' : 'superseded';

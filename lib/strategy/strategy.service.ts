@@ -95,6 +95,11 @@ export class StrategyService {
     this.versions = new Versions(epoch);
   }
 
+  /** Another process may lead: what newer changes come by, this one does not see any more. */
+  forgetParked(): void {
+    this.pending.forget();
+  }
+
   /** Told before the keys of tables go that look another way now; resolves when nobody makes keys of the old form. */
   onRedefined(listener: (signal: AbortSignal) => Promise<void>): void {
     this.redefined = listener;

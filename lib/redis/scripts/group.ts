@@ -34,7 +34,11 @@ const FIELDS = [
  */
 const BEAT = defineScript(`${COMMON_LUA}
 local group, members, own, term = KEYS[1], KEYS[2], ARGV[1], tonumber(ARGV[4])
-if redis.call('HSETNX', group, 'id', ARGV[2]) == 1 and ARGV[7] == '1' then redis.call('HSET', group, 'paused', '1') end
+redis.call('HSETNX', group, 'id', ARGV[2])
+-- Redis has lost the group: nobody has let go on what this process knows to be held.
+if ARGV[7] == '1' and (redis.call('HGET', group, 'id') ~= ARGV[2] or not redis.call('HGET', group, 'term')) then
+  redis.call('HSET', group, 'paused', '1')
+end
 local stored = tonumber(redis.call('HGET', group, 'term') or '0')
 if term > 0 and term >= stored then
   if term > stored then redis.call('HSET', group, 'term', ARGV[4], 'since', whole(now)) end
@@ -63,7 +67,7 @@ local leader, before = redis.call('HGET', group, 'leader'), redis.call('HGET', g
 if leader and leader ~= own and before and before ~= server then
   local seen = redis.call('HGET', members, leader)
   local at = seen and tonumber(string.match(seen, '^%d+'))
-  if at and now - at <= ${MEMBER_MILLIS} then return { 'elsewhere', leader, before } end
+  if at and now - at <= ${MEMBER_MILLIS} and string.find(seen, '"role":"leader"', 1, true) then return { 'elsewhere', leader, before } end
 end
 local last = tonumber(redis.call('HGET', group, 'term') or '0')
 local term = math.max(last + 1, tonumber(ARGV[6]) + 1, now)
@@ -184,7 +188,8 @@ export async function leaveGroup(client: RedisClient, keys: GroupKeys, own: stri
 
 /** KEYS: group; ARGV: term, list of options. */
 const COVER = defineScript(`
-if redis.call('HGET', KEYS[1], 'term') == ARGV[1] then redis.call('HSET', KEYS[1], 'covered', ARGV[2]) end
+if tonumber(redis.call('HGET', KEYS[1], 'term') or '0') > tonumber(ARGV[1]) then return 0 end
+redis.call('HSET', KEYS[1], 'covered', ARGV[2])
 return 1
 `);
 
