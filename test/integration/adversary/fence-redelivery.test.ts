@@ -27,9 +27,20 @@ afterAll(async () => {
   await Promise.all([rabbit?.dispose(), redisServer?.dispose()]);
 });
 
-async function member(name: string, handle: MemberOptions['handle'], more: Partial<MemberOptions>): Promise<Member> {
+async function member(
+  name: string,
+  handle: MemberOptions['handle'],
+  more: Partial<MemberOptions>,
+): Promise<Member> {
   const handlers = { partitions: 1, concurrency: 1 };
-  const made = await startMember({ url: rabbit.url, redisPort: redisServer.port, name, handle, handlers, ...more });
+  const made = await startMember({
+    url: rabbit.url,
+    redisPort: redisServer.port,
+    name,
+    handle,
+    handlers,
+    ...more,
+  });
   running.push(made);
   return made;
 }
@@ -60,7 +71,9 @@ it('is handled when the partition moves to a process that joins', async () => {
   expect(await publisher.publish(changeOf(3, 1))).toBe(true);
   await new Promise((resolve) => setTimeout(resolve, 1_000));
   // A new process joins.
-  const b = await member(name, (event) => void calls.push(`b ${idOf(event)}`), { members: group.member('b') });
+  const b = await member(name, (event) => void calls.push(`b ${idOf(event)}`), {
+    members: group.member('b'),
+  });
   group.set('b');
   expect(await publisher.publish(changeOf(4, 1))).toBe(true);
   await new Promise((resolve) => setTimeout(resolve, 500));

@@ -57,7 +57,11 @@ describeEachSql('adversary, fourth', { schema: SCHEMA }, (stage) => {
     onTestFinished(() => stage.redis.config('SET', 'maxmemory', '0').then(() => undefined));
     await stage.sql.query("REPLACE INTO shop.users VALUES (1, 'new')");
     await wait(15_000);
-    console.log(b.cacheflow.status().group.role, b.cacheflow.status().state, b.errors.map(({ message }) => message)[0]);
+    console.log(
+      b.cacheflow.status().group.role,
+      b.cacheflow.status().state,
+      b.errors.map(({ message }) => message)[0],
+    );
     expect(await stage.redis.get('shop:users:1')).toBeNull();
   });
 });

@@ -77,7 +77,9 @@ describeEachSql('adversary', { schema: SCHEMA, sql: (kind) => ({ args: argsOf(ki
     // Its way to Redis is cut for some seconds.
     proxy.close();
     await waitFor(async () => (await first.status()).group.members.length === 1, { timeoutMillis: 20_000 });
-    await stage.sql.query('ALTER TABLE shop.moving CHANGE id pk INT, DROP PRIMARY KEY, ADD PRIMARY KEY (code)');
+    await stage.sql.query(
+      'ALTER TABLE shop.moving CHANGE id pk INT, DROP PRIMARY KEY, ADD PRIMARY KEY (code)',
+    );
     await first.caughtUp();
     proxy.open();
     await waitFor(async () => (await first.status()).group.members.length === 2, { timeoutMillis: 20_000 });
@@ -106,25 +108,38 @@ describeEachSql('adversary', { schema: SCHEMA, sql: (kind) => ({ args: argsOf(ki
       await first.caughtUp();
     }
     await wait(2_000);
-    console.log('definitions', await stage.redis.hget('cf:{cacheflow:default:checkpoint}:group', 'definitions'));
+    console.log(
+      'definitions',
+      await stage.redis.hget('cf:{cacheflow:default:checkpoint}:group', 'definitions'),
+    );
     await stage.redis.flushall();
-    await waitFor(() => first.errors.some(({ code }) => code === 'CACHEFLOW_REDIS_REWOUND'), { timeoutMillis: 20_000 });
+    await waitFor(() => first.errors.some(({ code }) => code === 'CACHEFLOW_REDIS_REWOUND'), {
+      timeoutMillis: 20_000,
+    });
     await first.caughtUp();
     await wait(1_500);
     await waitFor(async () => (await first.status()).group.members.length === 2);
     proxy.close();
-    await stage.sql.query('ALTER TABLE shop.moving CHANGE id pk INT, DROP PRIMARY KEY, ADD PRIMARY KEY (code)');
+    await stage.sql.query(
+      'ALTER TABLE shop.moving CHANGE id pk INT, DROP PRIMARY KEY, ADD PRIMARY KEY (code)',
+    );
     await first.caughtUp(30_000);
     proxy.open();
     await wait(4_000);
-    console.log('definitions', await stage.redis.hget('cf:{cacheflow:default:checkpoint}:group', 'definitions'));
+    console.log(
+      'definitions',
+      await stage.redis.hget('cf:{cacheflow:default:checkpoint}:group', 'definitions'),
+    );
     expect(await second.ask<string>('keyOf', 'shop.moving', { pk: 1, code: 7 })).toBe('shop:moving:7');
   });
 
   it('F5: goes on after a failover although the old leader cannot reach the new source', async () => {
     const other = await startOther(stage.kind);
     await other.query(SCHEMA);
-    const [one, two] = [await SwitchingProxy.start(stage.sql.port), await SwitchingProxy.start(stage.sql.port)];
+    const [one, two] = [
+      await SwitchingProxy.start(stage.sql.port),
+      await SwitchingProxy.start(stage.sql.port),
+    ];
     onTestFinished(() => one.dispose());
     onTestFinished(() => two.dispose());
     const reconnect = { minMillis: 20, maxMillis: 200 };

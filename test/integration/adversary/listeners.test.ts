@@ -13,7 +13,9 @@ describeEachSql('a leader that is asked', { schema: SCHEMA }, (stage) => {
     onTestFinished(() => void process.off('warning', keep));
     const a = await stage.app({ tables });
     const b = await stage.boot({ tables });
-    await waitFor(() => b.cacheflow.status().group.leader !== undefined && b.cacheflow.status().state === 'standby');
+    await waitFor(
+      () => b.cacheflow.status().group.leader !== undefined && b.cacheflow.status().state === 'standby',
+    );
     await a.cacheflow.pause();
     await stage.sql.query("REPLACE INTO shop.users VALUES (1, 'x')");
     const all = Array.from({ length: 12 }, () => b.cacheflow.caughtUp());

@@ -56,43 +56,63 @@ describeEachSql('adversary, more', { schema: SCHEMA }, (stage) => {
     await server.start();
     expect(await stage.redis.get('shop:users:1')).toBe('cached');
     proxy.release();
-    await waitFor(() => app.cacheflow.status().state === 'streaming', { timeoutMillis: 20_000, message: 'streaming' });
+    await waitFor(() => app.cacheflow.status().state === 'streaming', {
+      timeoutMillis: 20_000,
+      message: 'streaming',
+    });
     await app.cacheflow.caughtUp();
     await stage.sql.query("REPLACE INTO shop.users VALUES (2, 'x')");
     await app.cacheflow.caughtUp();
     await wait(7_000);
     await app.cacheflow.caughtUp();
-    console.log(codesOf(app), app.events.map(({ after }) => after?.['name']));
+    console.log(
+      codesOf(app),
+      app.events.map(({ after }) => after?.['name']),
+    );
     expect(await stage.redis.get('shop:users:1')).toBeNull();
   });
 
-  it.each(['leader', 'everywhere'] as const)('F6: has one leader after Redis was emptied and a new process came first (%s)', async (delivery) => {
-    const proxy = await SwitchingProxy.start(stage.redisServer.port);
-    onTestFinished(() => proxy.dispose());
-    const options = stage.options({ tables: [users], events: { delivery } });
-    const a = await group.add({ ...options, redis: { port: proxy.port } });
-    await waitFor(async () => (await a.status()).state === 'streaming' && (await a.role()) === 'leader');
-    await a.caughtUp();
-    await wait(1_500);
-    proxy.close();
-    await wait(500);
-    await stage.redis.flushall();
-    const b = await group.add(options);
-    await waitFor(async () => (await b.role()) !== undefined && (await b.status()).group.members.length > 0);
-    await wait(1_500);
-    proxy.open();
-    await wait(4_000);
-    for (let id = 1; id <= 30; id++) {
-      await stage.sql.query(`INSERT INTO shop.users VALUES (${id}, 'x')`);
-      await wait(200);
-    }
-    await wait(3_000);
-    const late = (each: typeof a): number[] => each.calls.map(({ row }) => row).filter((row) => row > 20);
-    const seen = [await a.role(), await b.role()];
-    console.log(delivery, seen, late(a), late(b), a.errors, b.errors, (await a.status()).checkpoint, (await b.status()).checkpoint);
-    expect(seen.sort()).toEqual(['leader', 'standby']);
-    expect(late(a).length === 0 || late(b).length === 0).toBe(true);
-  });
+  it.each(['leader', 'everywhere'] as const)(
+    'F6: has one leader after Redis was emptied and a new process came first (%s)',
+    async (delivery) => {
+      const proxy = await SwitchingProxy.start(stage.redisServer.port);
+      onTestFinished(() => proxy.dispose());
+      const options = stage.options({ tables: [users], events: { delivery } });
+      const a = await group.add({ ...options, redis: { port: proxy.port } });
+      await waitFor(async () => (await a.status()).state === 'streaming' && (await a.role()) === 'leader');
+      await a.caughtUp();
+      await wait(1_500);
+      proxy.close();
+      await wait(500);
+      await stage.redis.flushall();
+      const b = await group.add(options);
+      await waitFor(
+        async () => (await b.role()) !== undefined && (await b.status()).group.members.length > 0,
+      );
+      await wait(1_500);
+      proxy.open();
+      await wait(4_000);
+      for (let id = 1; id <= 30; id++) {
+        await stage.sql.query(`INSERT INTO shop.users VALUES (${id}, 'x')`);
+        await wait(200);
+      }
+      await wait(3_000);
+      const late = (each: typeof a): number[] => each.calls.map(({ row }) => row).filter((row) => row > 20);
+      const seen = [await a.role(), await b.role()];
+      console.log(
+        delivery,
+        seen,
+        late(a),
+        late(b),
+        a.errors,
+        b.errors,
+        (await a.status()).checkpoint,
+        (await b.status()).checkpoint,
+      );
+      expect(seen.sort()).toEqual(['leader', 'standby']);
+      expect(late(a).length === 0 || late(b).length === 0).toBe(true);
+    },
+  );
 
   it('F6b: a leader of a lower term than that of the group notices while the source is idle', async () => {
     const proxy = await SwitchingProxy.start(stage.redisServer.port);

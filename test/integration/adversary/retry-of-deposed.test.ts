@@ -42,11 +42,22 @@ describeEachSql('a retry by a process that leads no longer', { schema: SCHEMA },
       await a.cacheflow.caughtUp();
     }
     await a.cacheflow.caughtUp();
-    await waitFor(() => a.cacheflow.status().retry.parked >= ids.length, { message: 'parked' }).catch((error: unknown) => {
-      const { retry, state, redis, barrier, group, counters } = a.cacheflow.status();
-      console.log(retry, state, redis, barrier, group.role, counters, b.cacheflow.status().group.role, a.errors.map(({ message }) => message));
-      throw error;
-    });
+    await waitFor(() => a.cacheflow.status().retry.parked >= ids.length, { message: 'parked' }).catch(
+      (error: unknown) => {
+        const { retry, state, redis, barrier, group, counters } = a.cacheflow.status();
+        console.log(
+          retry,
+          state,
+          redis,
+          barrier,
+          group.role,
+          counters,
+          b.cacheflow.status().group.role,
+          a.errors.map(({ message }) => message),
+        );
+        throw error;
+      },
+    );
     await stage.redis.config('SET', 'maxmemory', '0');
     await waitFor(() => a.cacheflow.status().checkpoint?.offset === a.cacheflow.status().position?.offset);
     // The lock goes to the other process.
@@ -54,7 +65,9 @@ describeEachSql('a retry by a process that leads no longer', { schema: SCHEMA },
     const lock = `cacheflow:default:${id?.replaceAll('-', '').slice(0, 16)}`;
     const [row] = await stage.sql.query<{ id: number }>('SELECT IS_USED_LOCK(?) AS id', [lock]);
     await stage.sql.query(`KILL ${row?.id}`);
-    await waitFor(() => b.cacheflow.status().group.role === 'leader' && a.cacheflow.status().group.role === 'standby');
+    await waitFor(
+      () => b.cacheflow.status().group.role === 'leader' && a.cacheflow.status().group.role === 'standby',
+    );
     await stage.sql.query('DELETE FROM shop.users');
     await b.cacheflow.caughtUp();
     for (const each of ids) await stage.redis.del(`cf:{${key(each)}}`);

@@ -23,7 +23,12 @@ describeEachSql('a Redis that goes back behind a retry', { schema: SCHEMA }, (st
     const options = {
       redis: { port: stage.redisServer.port, username: 'limited', password: 'pw' },
       tables: [{ db: 'shop', table: 'users' }],
-      retry: { maxAttempts: 50, backoffMillis: 8_000, maxBackoffMillis: 8_000, mq: { url: rabbit.url, exchange: `${queue}.x`, queue } },
+      retry: {
+        maxAttempts: 50,
+        backoffMillis: 8_000,
+        maxBackoffMillis: 8_000,
+        mq: { url: rabbit.url, exchange: `${queue}.x`, queue },
+      },
     };
     const a = await stage.app(options);
     const b = await stage.boot(options);
@@ -32,7 +37,9 @@ describeEachSql('a Redis that goes back behind a retry', { schema: SCHEMA }, (st
     const lock = `cacheflow:default:${id?.replaceAll('-', '').slice(0, 16)}`;
     const [row] = await stage.sql.query<{ id: number }>('SELECT IS_USED_LOCK(?) AS id', [lock]);
     await stage.sql.query(`KILL ${row?.id}`);
-    await waitFor(() => b.cacheflow.status().group.role === 'leader' && a.cacheflow.status().group.role === 'standby');
+    await waitFor(
+      () => b.cacheflow.status().group.role === 'leader' && a.cacheflow.status().group.role === 'standby',
+    );
     await b.cacheflow.caughtUp();
     await stage.redis.set(key, 'stale');
     await stage.sql.query("REPLACE INTO shop.users VALUES (1, 'new')");
@@ -45,8 +52,14 @@ describeEachSql('a Redis that goes back behind a retry', { schema: SCHEMA }, (st
     const names = await stage.redis.keys('*');
     const dumps = await Promise.all(names.map((name) => stage.redis.dumpBuffer(name)));
     await stage.redis.acl('SETUSER', 'limited', '~shop:*');
-    await waitFor(() => a.cacheflow.status().retry.retried + b.cacheflow.status().retry.retried === 1, { timeoutMillis: 20_000 });
-    console.log('retried by standby, leader', a.cacheflow.status().retry.retried, b.cacheflow.status().retry.retried);
+    await waitFor(() => a.cacheflow.status().retry.retried + b.cacheflow.status().retry.retried === 1, {
+      timeoutMillis: 20_000,
+    });
+    console.log(
+      'retried by standby, leader',
+      a.cacheflow.status().retry.retried,
+      b.cacheflow.status().retry.retried,
+    );
     expect(await stage.redis.get(key)).toBeNull();
     await stage.sql.query("REPLACE INTO shop.users VALUES (2, 'x')");
     await b.cacheflow.caughtUp();

@@ -79,7 +79,11 @@ describeEachSql('adversary, third', { schema: SCHEMA }, (stage) => {
 
   it('F13: closes soon although another process pauses the group meanwhile', async () => {
     const env = { HANDLER_MILLIS: '2000' };
-    const options = stage.options({ tables: [users], shutdownTimeoutMillis: 15_000, handlers: { queueSize: 1, concurrency: 1 } });
+    const options = stage.options({
+      tables: [users],
+      shutdownTimeoutMillis: 15_000,
+      handlers: { queueSize: 1, concurrency: 1 },
+    });
     const a = await group.add(options, env);
     await waitFor(async () => (await a.status()).state === 'streaming' && (await a.role()) === 'leader');
     const b = await group.add(options, env);
