@@ -100,6 +100,8 @@ export class EngineBuilder {
       onDeposed: () => {
         events.dropWaiting();
         strategy.forgetParked();
+        // What is in hand would be handed on in the next term, without what was dropped before it.
+        pipeline.abandon();
       },
       learn: (shape) => this.tableKeys.shapes.learn(shape),
       projection: (table, place) =>

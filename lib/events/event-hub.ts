@@ -101,6 +101,7 @@ export class EventHub {
     const outcomes: HandlerOutcome[] = [];
     // Of the whole batch: this process may lose the lead and win it again while the batch waits for the broker.
     const term = this.distributor?.term ?? 0;
+    const turn = this.runner?.turn;
     const slice = new TimeSlice();
     for (const item of items) {
       if (slice.isOver) await slice.next();
@@ -113,7 +114,7 @@ export class EventHub {
       if (this.emitsHere) this.subject.next(event);
       if (handlers.length === 0) continue;
       if (this.distributor) outcomes.push(await this.distributor.publish(item, event, term));
-      else if (this.runner) outcomes.push(...(await this.runner.enqueue(handlers, item, event)));
+      else if (this.runner) outcomes.push(...(await this.runner.enqueue(handlers, item, event, turn)));
     }
     if (outcomes.length === 0) return undefined;
     const all = Promise.all(outcomes.map(({ settled }) => settled));

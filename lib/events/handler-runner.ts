@@ -46,7 +46,6 @@ export class HandlerRunner {
   private readonly calls: OrderedCalls;
   /** By the table, which is another object after each DDL, and by the action. */
   private readonly found = new WeakMap<TableShape, Map<ChangeAction | undefined, readonly BinlogHandler[]>>();
-  /** Grows whenever what waits is no longer ours. */
   private generation = 0;
   /** Handler calls that were given up. */
   failures = 0;
@@ -59,6 +58,11 @@ export class HandlerRunner {
   /** Handler calls that wait or run. */
   get pending(): number {
     return this.calls.length;
+  }
+
+  /** Grows whenever what waits is no longer ours. Calls are made as long as it is what it was when their batch came. */
+  get turn(): number {
+    return this.generation;
   }
 
   /** Drops the calls that have not begun; the others get no further attempt. */
@@ -94,17 +98,19 @@ export class HandlerRunner {
   /**
    * Queues the calls for one change, waiting for room; resolves then with what tells the outcome of each: true when
    * the handler succeeded or was given up, reported and parked, false when a shutdown cut it short.
+   *
+   * @param turn when the batch of the change came: this process may lose the lead and win it again on the way
    */
   async enqueue(
     handlers: readonly BinlogHandler[],
     change: RowChange,
     event: ChangeEvent,
+    turn = this.turn,
   ): Promise<HandlerOutcome[]> {
     const rows = rowIdentities(change.table, change);
-    const { generation } = this;
     const { signal, isOurs } = this.context;
     // Asked first, because it notices by the clock that somebody else may go on by now.
-    const goesOn = (): boolean => isOurs() && generation === this.generation && !signal.aborted;
+    const goesOn = (): boolean => isOurs() && turn === this.turn && !signal.aborted;
     const outcomes: HandlerOutcome[] = [];
     for (const handler of handlers) {
       await this.room();

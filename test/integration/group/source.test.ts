@@ -1,4 +1,7 @@
+import { Injectable } from '@nestjs/common';
 import { afterEach, expect, it, onTestFinished } from 'vitest';
+import type { ChangeEvent } from '../../../lib';
+import { OnBinlog } from '../../../lib';
 import type { TestApp } from '../../support/app';
 import { codesOf } from '../../support/app';
 import type { Stage } from '../../support/each-sql';
@@ -70,6 +73,36 @@ describeEachSql('the lock', { schema: SCHEMA, sql: (kind) => ({ args: argsOf(kin
     expect(ids.size).toBe(30);
     expect(codesOf(app)).toEqual(['CACHEFLOW_SOURCE_UNAVAILABLE']);
     expect(app.cacheflow.status().group.role).toBe('leader');
+  });
+
+  it('that comes back to the same process lets no call for a row go before those that were dropped', async () => {
+    const called: string[] = [];
+    let release = (): void => undefined;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    @Injectable()
+    class Listener {
+      @OnBinlog<{ name: string }>('shop.users')
+      async onUser({ after }: ChangeEvent<{ name: string }>): Promise<void> {
+        called.push(after?.name ?? '');
+        await released;
+      }
+    }
+    // The second call waits for the first one, the third one for room, and the others behind it.
+    const options = { tables, reconnect, handlers: { queueSize: 2 } };
+    const app = await stage.app(options, { providers: [Listener] });
+    const names = ['a', 'b', 'c', 'd', 'e'];
+    const writes = names.map((name) => `REPLACE INTO shop.users VALUES (1, '${name}')`);
+    await stage.sql.query(`BEGIN; ${writes.join('; ')}; COMMIT`);
+    await waitFor(() => app.cacheflow.status().pendingHandlers === 2, { message: 'the second call' });
+    const { term } = app.cacheflow.status().group;
+    await stage.sql.query(`KILL ${await lockSession()}`);
+    await waitFor(() => app.cacheflow.status().group.term > term, { message: 'the next term' });
+    release();
+    await waitFor(() => called.includes('e') && app.cacheflow.status().pendingHandlers === 0);
+    // Each is followed by the next one, or by one that comes again.
+    const ranks = called.map((name) => names.indexOf(name));
+    expect(ranks.filter((rank, at) => rank > (ranks[at - 1] ?? -1) + 1)).toEqual([]);
+    expect(called).toContain('b');
   });
 
   it('passes to another process when only the connection of the lock is cut', async () => {
