@@ -30,7 +30,7 @@ export interface Lead {
    * @throws Error where the lead was won on another server, which is given back then
    * @throws GroupSplitError where somebody else leads on another server
    */
-  begin(identity: string, above: number, signal: AbortSignal): Promise<Term>;
+  begin(server: string, above: number, signal: AbortSignal): Promise<Term>;
   /** Nothing that `uncovered` named is left in the cache. Never rejects. */
   covered(): Promise<void>;
   /** Somebody else has a later term. */

@@ -293,7 +293,7 @@ export class Tail {
     });
     // Not unhandled when something else fails before it is awaited.
     broken.catch(() => undefined);
-    const term = await lead.begin(server.identity, this.context.keeper.saved?.term ?? 0, this.ended);
+    const term = await lead.begin(server.instance, this.context.keeper.saved?.term ?? 0, this.ended);
     if (term.isNew) this.resumePoint.beginTerm();
     await withSignals([this.ended, lead.ended], (either) => untilAborted(this.userGate.pass(), either));
     const { bootPosition } = this;

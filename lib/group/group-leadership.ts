@@ -124,16 +124,16 @@ class GroupLead implements Lead {
     return this.latest;
   }
 
-  async begin(identity: string, above: number, signal: AbortSignal): Promise<Term> {
+  async begin(server: string, above: number, signal: AbortSignal): Promise<Term> {
     const { lock, latest } = this;
-    if (lock.server !== undefined && lock.server !== identity) {
+    if (lock.server !== undefined && lock.server !== server) {
       const reason = new Error('the address leads to another server now than to that of the lock');
       await lock.release(reason);
       throw reason;
     }
-    if (latest?.server === identity) return { number: latest.number, isNew: false, uncovered: [] };
+    if (latest?.server === server) return { number: latest.number, isNew: false, uncovered: [] };
     const { redis, hold, name, member, print, onBegun, beat, errors } = this.context;
-    const by = { own: member.id, server: identity, digest: digestOf(print), print: JSON.stringify(print) };
+    const by = { own: member.id, server, digest: digestOf(print), print: JSON.stringify(print) };
     let askedAt = 0;
     const claim = await hold.ask(signal, async () => {
       const { groupId } = await beat();
@@ -144,13 +144,13 @@ class GroupLead implements Lead {
     if (claim.kind === 'elsewhere') {
       const error = new GroupSplitError(
         `Another process (${claim.leader}) leads the group "${name}" on another server (${claim.server}, here it is ` +
-          `${identity}); this one waits. After a failover it goes on by itself. If these are two groups, give each a ` +
+          `${server}); this one waits. After a failover it goes on by itself. If these are two groups, give each a ` +
           '`name` of its own',
       );
       await lock.release(error);
       throw error;
     }
-    this.latest = { number: claim.term, server: identity, since: Date.now() };
+    this.latest = { number: claim.term, server, since: Date.now() };
     onBegun({ ...claim, askedAt });
     errors.info(`This process leads the group "${name}" now (term ${claim.term})`);
     void beat().catch(() => undefined);

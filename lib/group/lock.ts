@@ -1,6 +1,6 @@
 /** What one process of a group holds at a time. It ends by itself when it cannot be confirmed in time. */
 export interface Lock {
-  /** The identity of the server that gave it; undefined where it says nothing of the source. */
+  /** The server that gave it (`ServerInfo.instance`); undefined where it says nothing of the source. */
   readonly server: string | undefined;
   /** Aborted with the reason once it is no longer held. */
   readonly ended: AbortSignal;

@@ -34,7 +34,7 @@ export class SourceElection implements Election {
     const onAbort = (): void => connection.close();
     signal.addEventListener('abort', onAbort, { once: true });
     try {
-      const { identity } = await connection.serverInfo();
+      const { instance } = await connection.serverInfo();
       await connection.query('SET SESSION wait_timeout = ?', [takeoverSeconds]);
       const lock = lockName(name, groupId);
       let askedAt = performance.now();
@@ -52,7 +52,7 @@ export class SourceElection implements Election {
       return new SourceLock(
         connection,
         lock,
-        identity,
+        instance,
         new LockLife(takeoverSeconds * 1_000, askedAt, silent),
       );
     } catch (error) {

@@ -16,6 +16,8 @@ export interface ServerInfo {
   readonly version: string;
   /** Tells the server from others: MySQL's `server_uuid`, MariaDB's `server_id`, which a topology has once. */
   readonly identity: string;
+  /** Tells it from servers that have nothing to do with it, too: MariaDB's `server_id` is 1 unless it is set. */
+  readonly instance: string;
   /** Its `server_id`. */
   readonly serverId: number;
   /** Whether a tail can resume by GTID set: MySQL with gtid_mode=ON, MariaDB always. */
@@ -141,12 +143,15 @@ export class ControlConnection {
   async serverInfo(): Promise<ServerInfo> {
     const version = String((await this.query('SELECT VERSION() AS version'))[0]?.['version']);
     const flavor = /mariadb/i.test(version) ? 'mariadb' : 'mysql';
-    const variables = await this.variables('server_uuid', 'server_id', 'gtid_mode');
+    const variables = await this.variables('server_uuid', 'server_id', 'gtid_mode', 'hostname', 'port');
+    const uuid = variables.get('server_uuid');
+    const serverId = variables.get('server_id');
     return {
       flavor,
       version,
-      identity: variables.get('server_uuid') ?? `server-id-${variables.get('server_id')}`,
-      serverId: Number(variables.get('server_id')),
+      identity: uuid ?? `server-id-${serverId}`,
+      instance: uuid ?? `server-id-${serverId} at ${variables.get('hostname')}:${variables.get('port')}`,
+      serverId: Number(serverId),
       gtid: flavor === 'mariadb' || variables.get('gtid_mode') === 'ON',
     };
   }

@@ -22,7 +22,8 @@ if number == 0 or number <= ended or (before and before ~= ARGV[2]) then
   number = math.max(tonumber(redis.call('HGET', key, 'last') or '0'), ended) + 1
   redis.call('HSET', key, 'last', number, server, number)
 end
-redis.call('HSET', key, source, ARGV[2])
+-- Not written where it stands: a Redis without memory would refuse it, and nobody could remove keys.
+if before ~= ARGV[2] then redis.call('HSET', key, source, ARGV[2]) end
 return { number, before and 0 or 1 }
 `);
 

@@ -34,6 +34,8 @@ const FIELDS = [
  */
 const BEAT = defineScript(`${COMMON_LUA}
 local group, members, own, term = KEYS[1], KEYS[2], ARGV[1], tonumber(ARGV[4])
+-- A write that needs no memory comes first: a Redis without memory then takes the others, and the group goes on.
+redis.call('HDEL', members, '')
 redis.call('HSETNX', group, 'id', ARGV[2])
 -- Redis has lost the group: nobody has let go on what this process knows to be held.
 if ARGV[7] == '1' and (redis.call('HGET', group, 'id') ~= ARGV[2] or not redis.call('HGET', group, 'term')) then
@@ -58,8 +60,9 @@ return { whole(now), redis.call('HMGET', group, ${FIELDS.map((field) => `'${fiel
 `);
 
 /**
- * KEYS: group, members; ARGV: own id, server, id of the group, digest and list of its options, a term to pass. Begins a term: a number above all before it, also after
- * Redis has gone back, because it is no less than the time. Refused while somebody else leads on another server.
+ * KEYS: group, members; ARGV: own id, server, id of the group, digest and list of its options, a term to pass. Begins a
+ * term: a number above all before it, also after Redis has gone back, because it is no less than the time. Refused
+ * while somebody else leads on another server. One that only stands by may never reach the new source.
  */
 const CLAIM = defineScript(`${COMMON_LUA}
 local group, members, own, server = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
@@ -67,14 +70,16 @@ local leader, before = redis.call('HGET', group, 'leader'), redis.call('HGET', g
 if leader and leader ~= own and before and before ~= server then
   local seen = redis.call('HGET', members, leader)
   local at = seen and tonumber(string.match(seen, '^%d+'))
-  if at and now - at <= ${MEMBER_MILLIS} and string.find(seen, '"role":"leader"', 1, true) then return { 'elsewhere', leader, before } end
+  local leads = seen and string.find(seen, '"role":"leader"', 1, true)
+  if leads and now - at <= ${MEMBER_MILLIS} then return { 'elsewhere', leader, before } end
 end
 local last = tonumber(redis.call('HGET', group, 'term') or '0')
+-- First, for the same reason as above.
+redis.call('HDEL', group, 'state', 'stateAt')
 local term = math.max(last + 1, tonumber(ARGV[6]) + 1, now)
 redis.call('HSETNX', group, 'id', ARGV[3])
 redis.call('HSET', group, 'term', whole(term), 'leader', own, 'server', server, 'since', whole(now),
   'digest', ARGV[4], 'print', ARGV[5])
-redis.call('HDEL', group, 'state', 'stateAt')
 return { 'claimed', whole(term), redis.call('HGET', group, 'paused') or '0', redis.call('HGET', group, 'covered') or '', whole(last) }
 `);
 
