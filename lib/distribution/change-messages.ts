@@ -22,9 +22,11 @@ export function toOutgoing(
     readonly term: number;
     readonly queue: string;
     readonly envelope: ResolvedHandlerOptions['envelope'];
+    /** The names of those that want it. */
+    readonly handlers: readonly string[];
   },
 ): Outgoing {
-  const { source, term, queue } = to;
+  const { source, term, queue, handlers } = to;
   const { format, envelope } = ENVELOPES[to.envelope];
   const id = changeId(event);
   const text = envelope.encode({ id, source, term, primaryKey: change.table.primaryKey, event });
@@ -37,7 +39,14 @@ export function toOutgoing(
       messageId: id,
       contentType: 'application/json',
       timestamp: Math.floor(Date.now() / 1_000),
-      headers: { format, source, term, action: event.action, table: `${event.schema}.${event.table}` },
+      headers: {
+        format,
+        source,
+        term,
+        action: event.action,
+        table: `${event.schema}.${event.table}`,
+        handlers: [...handlers],
+      },
     },
   };
 }
@@ -52,6 +61,12 @@ export function fromIncoming(message: AmqpMessage): ChangeMessage {
   const found = Object.values(ENVELOPES).find((each) => each.format === format);
   if (!found) throw new Error('It has another format');
   return found.envelope.decode(message.content.toString());
+}
+
+/** The names of the handlers that the process wanted to call which has published it. */
+export function handlersOf(message: AmqpMessage): readonly string[] {
+  const names: unknown = message.properties.headers?.['handlers'];
+  return Array.isArray(names) ? names.map(String) : [];
 }
 
 /** How often the broker has handed it out before, to processes that died of it or had no time. */

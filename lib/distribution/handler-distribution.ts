@@ -119,13 +119,18 @@ export class HandlerDistribution implements ChangeDistributor {
     return this.termNow();
   }
 
-  async publish(change: RowChange, event: ChangeEvent, term: number): Promise<HandlerOutcome> {
+  async publish(
+    change: RowChange,
+    event: ChangeEvent,
+    term: number,
+    handlers: readonly string[],
+  ): Promise<HandlerOutcome> {
     const { parts } = this;
     if (!parts) throw new CacheflowStoppedError(`Cacheflow "${this.name}" was not started`);
     const rows = rowIdentities(change.table, change);
     const queue = this.partitions.queue(this.partitions.of(rows[0] ?? ''));
     const { envelope } = this.config.handlers;
-    const message = toOutgoing(change, event, { source: this.name, term, queue, envelope });
+    const message = toOutgoing(change, event, { source: this.name, term, queue, envelope, handlers });
     return parts.outgoing.add(message, async () => {
       this.errors.warn(
         `A change of ${nameOf(event)} is larger than what RabbitMQ takes as one message (max_message_size): its ` +

@@ -10,18 +10,30 @@ import type { RedisConnection } from '../redis/redis-connection';
 import type { RedisHold } from '../redis/redis-hold';
 import { isRefusal } from '../redis/redis-writer';
 import { replyCode } from '../redis/reply-code';
-import { deliveriesOf, fromIncoming } from './change-messages';
 import { untilAborted } from '../support/abort';
+import { deliveriesOf, fromIncoming, handlersOf } from './change-messages';
 import type { Receive } from './subscription';
 import { TermFence } from './term-fence';
 import type { ChangeMessage } from './wire/change-message';
 
 /** A message that was handed out so often, and never done, is likely to end the process that gets it. */
 const MOST_DELIVERIES = 50;
+/** Every process of the group has had a turn by then, or there are many. */
+const MOST_REFUSALS = 20;
 
 /** Every process that was handed the change has ended, or lost the broker, before its handlers were done. */
 class DeliveredTooOftenError extends Error {
   override readonly name = 'DeliveredTooOftenError';
+}
+
+/** No process that was handed the change has the handler. */
+class NoSuchHandlerError extends Error {
+  override readonly name = 'NoSuchHandlerError';
+}
+
+/** The change is for handlers that this process does not have, as in a deployment that adds some. */
+export class NotOursError extends Error {
+  override readonly name = 'NotOursError';
 }
 
 export interface IncomingContext {
@@ -87,8 +99,19 @@ export class IncomingChanges {
     if (attempts > MOST_DELIVERIES) {
       return { settled: events.abandon(event, { attempts, cause: new DeliveredTooOftenError() }) };
     }
+    const lacking = events.lacking(handlersOf(message));
+    if (lacking.length > 0 && attempts <= MOST_REFUSALS) {
+      const names = lacking.join(', ');
+      throw new NotOursError(
+        `A change of ${nameOf(event)} is for ${names}, which this process does not have`,
+      );
+    }
     const { schema, table } = event;
-    return { settled: events.handle(event, rowIdentities({ schema, table, primaryKey }, event), signal) };
+    const calls = events.handle(event, rowIdentities({ schema, table, primaryKey }, event), signal);
+    if (lacking.length === 0) return { settled: calls };
+    const failure = { attempts, cause: new NoSuchHandlerError() };
+    const given = events.giveUpOn(lacking, event, failure);
+    return { settled: Promise.all([calls, given]).then((results) => results.every(Boolean)) };
   }
 
   private read(message: AmqpMessage): ChangeMessage | undefined {

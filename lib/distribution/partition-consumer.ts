@@ -4,6 +4,7 @@ import type { ConsumerSignals } from '../rabbitmq/consumer-loop';
 import { ConsumerLoop } from '../rabbitmq/consumer-loop';
 import type { Declarations } from '../rabbitmq/declarations';
 import { sleep, untilAborted } from '../support/abort';
+import { NotOursError } from './incoming-changes';
 import type { Receive } from './subscription';
 import { Subscription } from './subscription';
 
@@ -38,6 +39,8 @@ export class PartitionConsumer {
   /** Ends the wait of a standby. */
   private turn = new AbortController();
   private madeRoomAt = -Infinity;
+  /** Another process has the handlers that this one lacks: it comes behind all others, once. */
+  private passes = false;
 
   constructor(private readonly context: PartitionConsumerContext) {
     this.loop = new ConsumerLoop({
@@ -72,7 +75,8 @@ export class PartitionConsumer {
 
   /** The owner comes at once. A standby comes later, or when it becomes the owner meanwhile. */
   private async awaitTurn(stopping: AbortSignal): Promise<void> {
-    if (this.isOwner || stopping.aborted) return;
+    if ((this.isOwner && !this.passes) || stopping.aborted) return;
+    this.passes = false;
     this.turn = new AbortController();
     await sleep(STANDBY_MILLIS, this.turn.signal).catch(() => undefined);
   }
@@ -81,7 +85,18 @@ export class PartitionConsumer {
   private async serve({ stopping, cutOff }: ConsumerSignals, onServing: () => void): Promise<void> {
     const session = await this.context.connection.ready(stopping);
     const channel = await untilAborted(session.createChannel(), stopping);
-    const subscription = new Subscription(channel, this.context.receive, () => {
+    const receive: Receive = async (message, its) => {
+      try {
+        return await this.context.receive(message, its);
+      } catch (error) {
+        if (!(error instanceof NotOursError)) throw error;
+        this.passes = true;
+        subscription.end(error);
+        // It goes back to the broker.
+        return { settled: Promise.resolve(false) };
+      }
+    };
+    const subscription: Subscription = new Subscription(channel, receive, () => {
       idle.refresh();
       this.makeRoom(subscription);
     });

@@ -63,7 +63,7 @@ export class EngineBuilder {
     setMaxListeners(0, cutOff.signal);
     const store = await this.stores.resolve();
     const position = new AppliedPosition();
-    const group = this.createGroup(store.isFenced ?? false);
+    const group = this.createGroup(store.isFenced ?? false, handlers);
     const keeper = new CheckpointKeeper({
       name,
       store,
@@ -133,11 +133,11 @@ export class EngineBuilder {
     return new Engine({ ...running, ...services, shutdownTimeoutMillis });
   }
 
-  private createGroup(isFenced: boolean): Group {
+  private createGroup(isFenced: boolean, handlers: readonly BinlogHandler[]): Group {
     const { name, config, redis, hold, errors } = this;
     const { election } = config;
     if (election === 'none') return new LoneProcess();
-    return new ProcessGroup({ name, config, election, redis, hold, errors, isFenced });
+    return new ProcessGroup({ name, config, election, redis, hold, errors, handlers, isFenced });
   }
 
   private createBarrier(position: AppliedPosition, tail: () => Tail): VisibilityBarrier {

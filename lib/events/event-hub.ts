@@ -23,8 +23,14 @@ export interface ChangeDistributor {
    * Waits for room only. The outcome is true once the change is safe; false where a shutdown cut it short.
    *
    * @param term the one in which the change was read
+   * @param handlers the names of those that want the change
    */
-  publish(change: RowChange, event: ChangeEvent, term: number): Promise<HandlerOutcome>;
+  publish(
+    change: RowChange,
+    event: ChangeEvent,
+    term: number,
+    handlers: readonly string[],
+  ): Promise<HandlerOutcome>;
 }
 
 /** Hands changes on to the application: to the subscribers of `events$`, then to `@OnBinlog` handlers. */
@@ -83,6 +89,20 @@ export class EventHub {
     return (await this.runner?.handle(event, rows, signal)) ?? false;
   }
 
+  /** Those of the names that no handler of this process has. */
+  lacking(handlers: readonly string[]): readonly string[] {
+    return this.runner?.lacking(handlers) ?? handlers;
+  }
+
+  /** Gives up calls of handlers that no process has; see `HandlerRunner.giveUpOn`. */
+  async giveUpOn(
+    handlers: readonly string[],
+    event: ChangeEvent,
+    failure: Parameters<GiveUp>[2],
+  ): Promise<boolean> {
+    return (await this.runner?.giveUpOn(handlers, event, failure)) ?? false;
+  }
+
   /** Gives up the calls for a change that was distributed; see `HandlerRunner.abandon`. */
   async abandon(event: ChangeEvent, failure: Parameters<GiveUp>[2]): Promise<boolean> {
     return (await this.runner?.abandon(event, failure)) ?? false;
@@ -113,8 +133,10 @@ export class EventHub {
       this.published++;
       if (this.emitsHere) this.subject.next(event);
       if (handlers.length === 0) continue;
-      if (this.distributor) outcomes.push(await this.distributor.publish(item, event, term));
-      else if (this.runner) outcomes.push(...(await this.runner.enqueue(handlers, item, event, turn)));
+      if (this.distributor) {
+        const names = handlers.map(({ name }) => name);
+        outcomes.push(await this.distributor.publish(item, event, term, names));
+      } else if (this.runner) outcomes.push(...(await this.runner.enqueue(handlers, item, event, turn)));
     }
     if (outcomes.length === 0) return undefined;
     const all = Promise.all(outcomes.map(({ settled }) => settled));

@@ -136,7 +136,23 @@ export class HandlerRunner {
   /** Gives up every call for the change without making it. Resolves as `handle` does. */
   async abandon(event: ChangeEvent, failure: Parameters<GiveUp>[2]): Promise<boolean> {
     const handlers = this.findHandlers(event, event.action);
-    const results = await Promise.all(handlers.map((each) => this.fail(each, event, failure)));
+    const names = handlers.map(({ name }) => name);
+    return this.giveUpOn(names, event, failure);
+  }
+
+  /** Those of the names that no handler has. */
+  lacking(names: readonly string[]): readonly string[] {
+    const own = new Set(this.context.handlers.map(({ name }) => name));
+    return names.filter((name) => !own.has(name));
+  }
+
+  /** Gives up the calls of these handlers without making them. Resolves as `handle` does. */
+  async giveUpOn(
+    names: readonly string[],
+    event: ChangeEvent,
+    failure: Parameters<GiveUp>[2],
+  ): Promise<boolean> {
+    const results = await Promise.all(names.map((each) => this.fail(each, event, failure)));
     return results.every(Boolean);
   }
 
@@ -182,13 +198,9 @@ export class HandlerRunner {
     }
   }
 
-  private async park(
-    handler: BinlogHandler,
-    event: ChangeEvent,
-    failure: Parameters<GiveUp>[2],
-  ): Promise<boolean> {
+  private async park(handler: string, event: ChangeEvent, failure: Parameters<GiveUp>[2]): Promise<boolean> {
     try {
-      await this.context.giveUp(handler.name, event, failure);
+      await this.context.giveUp(handler, event, failure);
       return true;
     } catch {
       // Only a shutdown ends it, and then the change comes again after the restart.
@@ -197,15 +209,11 @@ export class HandlerRunner {
   }
 
   /** Reports and parks a call. */
-  private async fail(
-    handler: BinlogHandler,
-    event: ChangeEvent,
-    failure: Parameters<GiveUp>[2],
-  ): Promise<boolean> {
+  private async fail(handler: string, event: ChangeEvent, failure: Parameters<GiveUp>[2]): Promise<boolean> {
     const { attempts, cause } = failure;
     this.failures++;
     this.context.errors.report(
-      new HandlerFailedError(handler.name, attempts, nameOf(event), event.position, cause),
+      new HandlerFailedError(handler, attempts, nameOf(event), event.position, cause),
     );
     return this.park(handler, event, failure);
   }
@@ -223,7 +231,7 @@ export class HandlerRunner {
         await handler.handle(event);
         return true;
       } catch (cause) {
-        if (attempt >= maxAttempts) return this.fail(handler, event, { attempts: attempt, cause });
+        if (attempt >= maxAttempts) return this.fail(handler.name, event, { attempts: attempt, cause });
       }
       // Rejects only at shutdown, which the next turn of the loop sees.
       await backoff.wait(signal).catch(() => undefined);

@@ -1,14 +1,21 @@
 import { createHash } from 'node:crypto';
 import type { TableScope } from '../change/table-name';
 import type { CacheflowConfig } from '../config/cacheflow.config';
+import type { BinlogHandler } from '../events/on-binlog.explorer';
 
 /** The options in which the processes of a group have to agree, each with a digest of its value, by name. */
 export type OptionPrint = Readonly<Record<string, string>>;
 
 const TABLES = 'tables ';
+const EVERYWHERE = '@OnBinlog everywhere ';
+const DELIVERY = 'events.delivery';
 
 /** Nothing of it tells the values themselves. */
-export function printOptions(config: CacheflowConfig, election: string): OptionPrint {
+export function printOptions(
+  config: CacheflowConfig,
+  election: string,
+  handlers: readonly BinlogHandler[],
+): OptionPrint {
   const print: Record<string, string> = {
     election: digestOf(election),
     checkpoint: digestOf(typeof config.checkpoint === 'string' ? config.checkpoint : 'own'),
@@ -20,8 +27,16 @@ export function printOptions(config: CacheflowConfig, election: string): OptionP
     'handlers.envelope': digestOf(config.handlers.envelope),
     barrier: digestOf(config.barrier !== undefined),
     // Whoever leads decides what is in the stream that all of them read.
-    'events.delivery': digestOf(config.events.delivery),
+    [DELIVERY]: digestOf(config.events.delivery),
+    '@OnBinlog': digestOf(
+      handlers
+        .filter(({ everywhere }) => !everywhere)
+        .map(textOfHandler)
+        .sort(),
+    ),
   };
+  for (const { everywhere, patterns } of handlers)
+    if (everywhere) for (const { source } of patterns) print[`${EVERYWHERE}${source}`] = '';
   for (const { index: _index, ...rule } of config.rules.all)
     print[`${TABLES}${rule.db}.${rule.table}`] = digestOf(rule);
   return print;
@@ -39,8 +54,8 @@ export function differences(one: OptionPrint, other: OptionPrint): string[] {
 }
 
 /**
- * The tables of which the cache was not kept right so far, because those that led had other options, or had none for
- * them; undefined stands for all. Nothing where nobody has led.
+ * The tables of which the cache was not kept right so far, or of whose changes not every process was told, because those
+ * that led had other options, or had none for them; undefined stands for all. Nothing where nobody has led.
  *
  * @param covered the options of those that led, as JSON
  */
@@ -52,13 +67,21 @@ export function uncoveredBy(print: OptionPrint, covered: string): (TableScope | 
   } catch {
     // Written by another version: nothing is known.
   }
-  const names = Object.keys(print).filter((name) => name.startsWith(TABLES) && print[name] !== before[name]);
-  const tables = names.map((name) => name.slice(TABLES.length));
+  const changed = Object.keys(print).filter((name) => print[name] !== before[name]);
+  const [own, told] = [TABLES, EVERYWHERE].map((start) =>
+    changed.filter((name) => name.startsWith(start)).map((name) => name.slice(start.length)),
+  ) as [string[], string[]];
+  const tables = [...new Set([...own, ...told])];
   if (tables.some((table) => table.includes('*'))) return [undefined];
+  if (changed.includes(DELIVERY) && print[DELIVERY] === digestOf('everywhere')) return [undefined];
   return tables.map((table) => {
     const dot = table.indexOf('.');
     return { schema: table.slice(0, dot), table: table.slice(dot + 1) };
   });
+}
+
+function textOfHandler({ name, patterns, actions }: BinlogHandler): string {
+  return textOf([name, patterns.map(({ source }) => source), actions]);
 }
 
 /** JSON in which the order of properties does not matter, and functions and patterns count by their text. */

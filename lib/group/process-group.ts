@@ -6,6 +6,7 @@ import type { GroupMembers } from '../distribution/group-members';
 import type { ConfigurationFault } from '../errors/configuration.error';
 import { CacheflowConfigurationError } from '../errors/configuration.error';
 import type { ErrorReporter } from '../errors/error-reporter';
+import type { BinlogHandler } from '../events/on-binlog.explorer';
 import type { RedisConnection } from '../redis/redis-connection';
 import type { RedisHold } from '../redis/redis-hold';
 import { MEMBER_MILLIS } from '../redis/scripts/group';
@@ -33,6 +34,7 @@ export interface ProcessGroupContext {
   readonly redis: RedisConnection;
   readonly hold: RedisHold;
   readonly errors: ErrorReporter;
+  readonly handlers: readonly BinlogHandler[];
   /** Whether several processes may share the store of the checkpoint. */
   readonly isFenced: boolean;
 }
@@ -80,7 +82,7 @@ export class ProcessGroup implements Group {
   constructor(private readonly context: ProcessGroupContext) {
     const { name, config, election: kind, redis, hold, errors } = context;
     const { member } = this;
-    const print = printOptions(config, kind);
+    const print = printOptions(config, kind, context.handlers);
     const { takeoverSeconds, mysql } = config;
     const election: Election =
       kind === 'source'

@@ -17,7 +17,7 @@ export interface PublishOptions {
   readonly messageId: string;
   readonly contentType: string;
   readonly timestamp: number;
-  readonly headers: Readonly<Record<string, string | number>>;
+  readonly headers: Readonly<Record<string, string | number | string[]>>;
   /** Milliseconds, as text. */
   readonly expiration?: string;
 }

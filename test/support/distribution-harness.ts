@@ -25,7 +25,9 @@ export interface MemberOptions {
   readonly term?: () => number;
   /** False: it only publishes. @defaultValue true */
   readonly consume?: boolean;
-  handle(event: ChangeEvent): unknown;
+  /** Its handlers, and those that want what it publishes. @defaultValue `['Test.handle']` */
+  readonly names?: readonly string[];
+  handle(event: ChangeEvent, name: string): unknown;
 }
 
 /** A process of a group, as far as its handlers go: it publishes what it is given, and consumes. It tails nothing. */
@@ -43,6 +45,7 @@ export interface Member {
 /** Starts one; rejects with its faults when there are any. */
 export async function startMember(options: MemberOptions): Promise<Member> {
   const { url, redisPort, name, members = new OnlyMember(), term = () => 0 } = options;
+  const { names = ['Test.handle'] } = options;
   const config = resolveConfig({
     mysql: { user: 'nobody' },
     redis: { port: redisPort },
@@ -64,15 +67,13 @@ export async function startMember(options: MemberOptions): Promise<Member> {
   // As the engine's own.
   setMaxListeners(0, cutOff.signal);
   events.register(
-    [
-      {
-        name: 'Test.handle',
-        patterns: [new TablePattern('*')],
-        actions: undefined,
-        everywhere: false,
-        handle: (event) => options.handle(event),
-      },
-    ],
+    names.map((each) => ({
+      name: each,
+      patterns: [new TablePattern('*')],
+      actions: undefined,
+      everywhere: false,
+      handle: (event) => options.handle(event, each),
+    })),
     {
       signal: cutOff.signal,
       giveUp: (handler, event, failure) => retry.parkHandler(handler, event, failure, cutOff.signal),
@@ -101,7 +102,7 @@ export async function startMember(options: MemberOptions): Promise<Member> {
   const publish = async (...changes: RowChange[]): Promise<boolean> => {
     const outcomes = [];
     for (const change of changes)
-      outcomes.push(await distribution.publish(change, toChangeEvent(change), term()));
+      outcomes.push(await distribution.publish(change, toChangeEvent(change), term(), names));
     return (await Promise.all(outcomes.map(({ settled }) => settled))).every(Boolean);
   };
   return { distribution, events, retry, errors, warnings, publish, stop };

@@ -1,12 +1,24 @@
 import { expect, it } from 'vitest';
 import type { CacheflowOptions } from '../../../lib';
 import { resolveConfig } from '../../../lib/config/cacheflow.config';
+import type { BinlogHandler } from '../../../lib/events/on-binlog.explorer';
 import type { OptionPrint } from '../../../lib/group/option-print';
 import { differences, digestOf, printOptions, uncoveredBy } from '../../../lib/group/option-print';
+import { TablePattern } from '../../../lib/keys/table-pattern';
 
 const SECRET = 'pw-sentinel';
 
-function print(more: Partial<CacheflowOptions> = {}): OptionPrint {
+function handler(name: string, pattern: string, everywhere = false): BinlogHandler {
+  return {
+    name,
+    patterns: [new TablePattern(pattern)],
+    actions: undefined,
+    everywhere,
+    handle: () => undefined,
+  };
+}
+
+function print(more: Partial<CacheflowOptions> = {}, handlers: readonly BinlogHandler[] = []): OptionPrint {
   const config = resolveConfig({
     mysql: { user: 'root', password: SECRET },
     redis: { port: 1, password: SECRET },
@@ -14,7 +26,7 @@ function print(more: Partial<CacheflowOptions> = {}): OptionPrint {
     ...more,
   });
   expect(config.faults).toEqual([]);
-  return printOptions(config, 'source');
+  return printOptions(config, 'source', handlers);
 }
 
 const users = { db: 'shop', table: 'users' };
@@ -67,4 +79,25 @@ it('finds the tables that were not covered', () => {
   ]);
   expect(uncoveredBy(print({ tables: [users, { db: 'shop', table: '*' }] }), before)).toEqual([undefined]);
   expect(uncoveredBy(print(), 'no JSON')).toEqual([{ schema: 'shop', table: 'users' }]);
+});
+
+it('tells other handlers, in whatever order they were found', () => {
+  const [a, b] = [handler('A.on', 'shop.users'), handler('B.on', 'shop.*')];
+  expect(differences(print({}, [a, b]), print({}, [b, a]))).toEqual([]);
+  expect(differences(print({}, [a]), print({}, [a, b]))).toEqual(['@OnBinlog']);
+  expect(differences(print({}, [a]), print({}, [handler('A.on', 'shop.orders')]))).toEqual(['@OnBinlog']);
+  expect(differences(print({}, [a]), print({}, [a, handler('C.on', 'shop.users', true)]))).toEqual([
+    '@OnBinlog everywhere shop.users',
+  ]);
+});
+
+it('finds the tables of whose changes not every process was told', () => {
+  const before = JSON.stringify(print({}, [handler('A.on', 'shop.users')]));
+  const everywhere = (pattern: string): OptionPrint => print({}, [handler('C.on', pattern, true)]);
+  expect(uncoveredBy(everywhere('shop.users'), before)).toEqual([{ schema: 'shop', table: 'users' }]);
+  expect(uncoveredBy(everywhere('shop.*'), before)).toEqual([undefined]);
+  expect(uncoveredBy(everywhere('shop.users'), JSON.stringify(everywhere('shop.users')))).toEqual([]);
+  expect(uncoveredBy(print({ events: { delivery: 'everywhere' } }), before)).toEqual([undefined]);
+  const delivered = JSON.stringify(print({ events: { delivery: 'everywhere' } }));
+  expect(uncoveredBy(print(), delivered)).toEqual([]);
 });
