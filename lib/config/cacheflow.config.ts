@@ -93,6 +93,7 @@ export function resolveConfig(options: CacheflowOptions): CacheflowConfig {
   const redis = resolveRedis(check, given.redis);
   const queue = resolveGroup(check, 'queue', given.queue, { maxRows: 5_000, maxBytes: 32 * 1024 * 1024 });
   const retry = resolveRetry(check, given.retry);
+  const election = check.oneOf('election', given.election, ['source', 'redis', 'none']);
   const reconnect = resolveGroup(check, 'reconnect', given.reconnect, { minMillis: 100, maxMillis: 30_000 });
   const { watchdogMillis, shutdownTimeoutMillis, takeoverSeconds } = given;
   const single = dropUndefined({ watchdogMillis, shutdownTimeoutMillis, takeoverSeconds });
@@ -112,13 +113,13 @@ export function resolveConfig(options: CacheflowOptions): CacheflowConfig {
     rules: new TableRules(resolveTables(check, given.tables)),
     startAt: resolveStartAt(check, given.startAt),
     checkpoint: resolveCheckpoint(check, given.checkpoint),
-    election: check.oneOf('election', given.election, ['source', 'redis', 'none']),
+    election,
     onPositionLost: check.oneOf('onPositionLost', given.onPositionLost, ['flush', 'fail']),
     cascades: check.oneOf('cascades', given.cascades, ['flush', 'warn']),
     barrier: resolveBarrier(check, given.barrier, mysql.options),
     cache: resolveCache(check, given.cache),
     queue,
-    handlers: resolveHandlers(check, given.handlers, retry),
+    handlers: resolveHandlers(check, given.handlers, retry, election),
     events: resolveEvents(check, given.events),
     reconnect,
     retry,

@@ -27,6 +27,7 @@ export function resolveHandlers(
   check: OptionCheck,
   given: unknown,
   retry: ResolvedRetryOptions,
+  election: string,
 ): ResolvedHandlerOptions {
   if (!isObject(given)) {
     const numbers = resolveGroup(check, 'handlers', given, NUMBERS);
@@ -47,6 +48,13 @@ export function resolveHandlers(
       'handlers.distribute',
       'the calls travel through RabbitMQ, and `retry` has no `mq` that is used',
       "Set `retry.mq.url`, e.g. 'amqp://127.0.0.1:5672/', and do not set `retry.enable` to false; or leave `distribute` out",
+    );
+  }
+  if (distribute === true && election === 'none') {
+    check.fault(
+      'handlers.distribute',
+      "with `election: 'none'`, each process publishes every change, and the handlers are called once for each",
+      "Leave `election` out or set it to 'redis', or leave `distribute` out",
     );
   }
   return {

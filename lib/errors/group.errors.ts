@@ -8,7 +8,7 @@ export class LeadershipLostError extends CacheflowError {
   readonly code = 'CACHEFLOW_LEADERSHIP_LOST';
 }
 
-/** A group of the same name is led on another server. This process waits until that group is gone. */
+/** A group of the same name is led on another server, or by another `election`. This process waits until it is gone. */
 export class GroupSplitError extends CacheflowError {
   readonly code = 'CACHEFLOW_GROUP_SPLIT';
 }

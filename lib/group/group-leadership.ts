@@ -141,11 +141,14 @@ class GroupLead implements Lead {
       return claimTerm(redis.client, groupKeys(redis.client, name), { ...by, groupId, above });
     });
     lock.ended.throwIfAborted();
-    if (claim.kind === 'elsewhere') {
+    if (claim.kind === 'apart') {
       const error = new GroupSplitError(
-        `Another process (${claim.leader}) leads the group "${name}" on another server (${claim.server}, here it is ` +
-          `${server}); this one waits. After a failover it goes on by itself. If these are two groups, give each a ` +
-          '`name` of its own',
+        claim.server === undefined
+          ? `Another process (${claim.leader}) leads the group "${name}" by another \`election\`; this one waits until ` +
+              'it is gone. Give all processes of the group the same `election`'
+          : `Another process (${claim.leader}) leads the group "${name}" on another server (${claim.server}, here it ` +
+              `is ${server}); this one waits. After a failover it goes on by itself. If these are two groups, give ` +
+              'each a `name` of its own',
       );
       await lock.release(error);
       throw error;

@@ -62,16 +62,23 @@ return { whole(now), redis.call('HMGET', group, ${FIELDS.map((field) => `'${fiel
 /**
  * KEYS: group, members; ARGV: own id, server, id of the group, digest and list of its options, a term to pass. Begins a
  * term: a number above all before it, also after Redis has gone back, because it is no less than the time. Refused
- * while somebody else leads on another server. One that only stands by may never reach the new source.
+ * while somebody else leads on another server, or by another election, which knows nothing of this one. One that only
+ * stands by may never reach the new source.
  */
 const CLAIM = defineScript(`${COMMON_LUA}
+local function election(print)
+  local isRead, options = pcall(cjson.decode, print or '')
+  return isRead and options.election
+end
 local group, members, own, server = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
 local leader, before = redis.call('HGET', group, 'leader'), redis.call('HGET', group, 'server')
-if leader and leader ~= own and before and before ~= server then
+local isElsewhere = before and before ~= server
+local theirs, ours = election(redis.call('HGET', group, 'print')), election(ARGV[5])
+if leader and leader ~= own and (isElsewhere or (theirs and ours and theirs ~= ours)) then
   local seen = redis.call('HGET', members, leader)
   local at = seen and tonumber(string.match(seen, '^%d+'))
   local leads = seen and string.find(seen, '"role":"leader"', 1, true)
-  if leads and now - at <= ${MEMBER_MILLIS} then return { 'elsewhere', leader, before } end
+  if leads and now - at <= ${MEMBER_MILLIS} then return { 'apart', leader, isElsewhere and before or '' } end
 end
 local last = tonumber(redis.call('HGET', group, 'term') or '0')
 -- First, for the same reason as above.
@@ -219,8 +226,8 @@ export type Claim =
       /** The options by which the cache was kept right so far; '' where nobody has said. */
       readonly covered: string;
     }
-  /** Somebody leads the group on another server. */
-  | { readonly kind: 'elsewhere'; readonly leader: string; readonly server: string };
+  /** Somebody leads the group on another server, or, where that is undefined, by another election. */
+  | { readonly kind: 'apart'; readonly leader: string; readonly server: string | undefined };
 
 export async function claimTerm(
   client: RedisClient,
@@ -237,7 +244,7 @@ export async function claimTerm(
   const args = [by.own, by.server, by.groupId, by.digest, by.print, by.above];
   const reply = (await callScript(client, CLAIM, [keys.group, keys.members], args)) as unknown[];
   const [kind, first, second, third, fourth] = reply.map(String) as [string, string, string, string, string];
-  if (kind === 'elsewhere') return { kind, leader: first, server: second };
+  if (kind === 'apart') return { kind, leader: first, server: second === '' ? undefined : second };
   return {
     kind: 'claimed',
     term: Number(first),

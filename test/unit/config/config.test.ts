@@ -55,6 +55,9 @@ describe('the options', () => {
     const needed = /^handlers\.distribute: the calls travel through RabbitMQ, .* \| Set `retry\.mq\.url`/;
     expect(faultsOf({ handlers })).toEqual([expect.stringMatching(needed)]);
     expect(faultsOf({ handlers, retry: { mq, enable: false } })).toEqual([expect.stringMatching(needed)]);
+    expect(faultsOf({ handlers, retry: { mq }, election: 'none' })).toEqual([
+      expect.stringMatching(/^handlers\.distribute: with `election: 'none'`, each process publishes/),
+    ]);
     expect(
       faultsOf({ handlers: { distribute: 'yes', partitions: 257, envelope: 'avro' }, retry: { mq } }),
     ).toEqual([
