@@ -92,7 +92,10 @@ export class EngineBuilder {
       position,
       store,
       keeper,
-      cache: new RedisCacheHistory({ name, redis, hold, guard, strategy, retry }),
+      cache: new RedisCacheHistory({
+        ...{ name, redis, hold, guard, strategy, retry },
+        hasOthers: () => group.members.list().length > 1,
+      }),
       // In a cluster the checkpoint is on one master, and what another one loses is lost.
       checkpointGoesBack: config.checkpoint === 'redis' && !isCluster(redis.client),
       abandon: () => pipeline.abandon(),

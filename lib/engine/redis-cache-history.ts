@@ -14,6 +14,8 @@ export interface CacheHistoryContext {
   readonly guard: RewindGuard;
   readonly strategy: StrategyService;
   readonly retry: RetryService;
+  /** Whether there are other processes, which do retries as well. */
+  hasOthers(): boolean;
 }
 
 /** Asks Redis. */
@@ -36,7 +38,8 @@ export class RedisCacheHistory implements CacheHistory {
   }
 
   hasRetried(): boolean {
-    return this.context.retry.counters.retried > 0;
+    const { retry, hasOthers } = this.context;
+    return retry.counters.retried > 0 || (retry.viaBroker && hasOthers());
   }
 
   async checkRewind(signal: AbortSignal): Promise<void> {
