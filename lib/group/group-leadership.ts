@@ -87,7 +87,8 @@ export class GroupLeadership implements Leadership {
   /** A later term has begun: somebody else has another lock, because Redis had forgotten the id of the group. */
   heedTerm(number: number): void {
     const { term } = this;
-    if (term && number > term.number) this.current?.depose(new LeadershipLostError('Another process leads the group by now'));
+    if (term && number > term.number)
+      this.current?.depose(new LeadershipLostError('Another process leads the group by now'));
   }
 
   /** Gives the lead back, if it is ours. Never rejects. */
