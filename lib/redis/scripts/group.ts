@@ -35,7 +35,7 @@ const FIELDS = [
 const BEAT = defineScript(`${COMMON_LUA}
 local group, members, own, term = KEYS[1], KEYS[2], ARGV[1], tonumber(ARGV[4])
 redis.call('HSETNX', group, 'id', ARGV[2])
--- Redis has lost the group: nobody has let go on what this process knows to be held.
+-- Redis has lost the group, and nobody has released what this process knows to be held.
 if ARGV[7] == '1' and (redis.call('HGET', group, 'id') ~= ARGV[2] or not redis.call('HGET', group, 'term')) then
   redis.call('HSET', group, 'paused', '1')
 end
@@ -58,8 +58,9 @@ return { whole(now), redis.call('HMGET', group, ${FIELDS.map((field) => `'${fiel
 `);
 
 /**
- * KEYS: group, members; ARGV: own id, server, id of the group, digest and list of its options, a term to pass. Begins a term: a number above all before it, also after
- * Redis has gone back, because it is no less than the time. Refused while somebody else leads on another server.
+ * KEYS: group, members; ARGV: own id, server, id of the group, digest and list of its options, a term to pass. Begins a
+ * term: a number above all before it, also after Redis has gone back, because it is no less than the time. Refused while
+ * another living process leads on another server, and does not just stand by.
  */
 const CLAIM = defineScript(`${COMMON_LUA}
 local group, members, own, server = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
@@ -67,7 +68,8 @@ local leader, before = redis.call('HGET', group, 'leader'), redis.call('HGET', g
 if leader and leader ~= own and before and before ~= server then
   local seen = redis.call('HGET', members, leader)
   local at = seen and tonumber(string.match(seen, '^%d+'))
-  if at and now - at <= ${MEMBER_MILLIS} and string.find(seen, '"role":"leader"', 1, true) then return { 'elsewhere', leader, before } end
+  local leads = seen and string.find(seen, '"role":"leader"', 1, true)
+  if at and now - at <= ${MEMBER_MILLIS} and leads then return { 'elsewhere', leader, before } end
 end
 local last = tonumber(redis.call('HGET', group, 'term') or '0')
 local term = math.max(last + 1, tonumber(ARGV[6]) + 1, now)
@@ -172,9 +174,20 @@ export async function leaderPrint(client: RedisClient, keys: GroupKeys): Promise
   return client.hget(keys.group, 'print');
 }
 
+/**
+ * KEYS: group. Counts one more redefinition. No less than the time, so that no number comes again when Redis has lost
+ * the count: whoever was away then would take it for one that it has heard of.
+ */
+const REDEFINE = defineScript(`${COMMON_LUA}
+local last = tonumber(redis.call('HGET', KEYS[1], 'definitions') or '0')
+local number = whole(math.max(last + 1, now))
+redis.call('HSET', KEYS[1], 'definitions', number)
+return number
+`);
+
 /** Tells the members that tables look another way; returns the number that tells whether they have heard. */
 export async function redefine(client: RedisClient, keys: GroupKeys): Promise<number> {
-  return Number(await client.hincrby(keys.group, 'definitions', 1));
+  return Number(await callScript(client, REDEFINE, [keys.group], []));
 }
 
 /** Those that have not left, dead ones among them. */
@@ -186,7 +199,7 @@ export async function leaveGroup(client: RedisClient, keys: GroupKeys, own: stri
   await client.hdel(keys.members, own);
 }
 
-/** KEYS: group; ARGV: term, list of options. */
+/** KEYS: group; ARGV: term, list of options. Refused once a later term has begun; not where Redis has lost the term. */
 const COVER = defineScript(`
 if tonumber(redis.call('HGET', KEYS[1], 'term') or '0') > tonumber(ARGV[1]) then return 0 end
 redis.call('HSET', KEYS[1], 'covered', ARGV[2])
