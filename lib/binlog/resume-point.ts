@@ -134,7 +134,7 @@ export class ResumePoint {
     if (isOther || useStored || this.lost !== undefined) this.context.abandon();
     await queue.drained(this.ended);
 
-    // Before the checkpoint is loaded: a Redis that goes back after it has another one.
+    // Before the checkpoint is loaded, so that a Redis that goes back afterwards is noticed.
     if (useStored) await cache.accept(this.ended);
     const stored = useStored ? await this.loadCheckpoint() : undefined;
     // The applied position may have passed handlers that still run; what was saved has not.

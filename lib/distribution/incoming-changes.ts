@@ -64,7 +64,7 @@ export class IncomingChanges {
         const { settled } = outcome;
         const own = inHand;
         own.add(settled);
-        // One that is not done stays: nothing of a later term may be admitted before it.
+        // One that was not done stays: it comes back, and nothing of a later term may be admitted before it.
         void settled.then((isDone) => isDone && own.delete(settled)).catch(() => undefined);
         return outcome;
       },
@@ -83,7 +83,7 @@ export class IncomingChanges {
   ): Promise<HandlerOutcome> {
     const change = this.read(message);
     if (!change) return { settled: this.setAside(message, queue, signal) };
-    // What came before it is of an earlier term, and would be refused if it came back after this one was admitted.
+    // What is in hand is of an earlier term: it would be refused if it came back after this one was admitted.
     if (fence.wouldRaise(change.term)) await untilDone(inHand, signal);
     if (!(await this.admit(fence, change, signal))) {
       this.fenced++;

@@ -31,7 +31,7 @@ export class TermFence {
 
   /** Whether the change is one of the present leader, as far as the partition knows. Waits for Redis when it is away. */
   async admits(term: number, signal: AbortSignal): Promise<boolean> {
-    // Of a process that elects nobody, although there was a group before.
+    // From a process that takes part in no election, though there may have been a group before it.
     if (term === 0) return true;
     if (this.highest === undefined || term > this.highest) this.highest = await this.raise(term, signal);
     return term >= this.highest;

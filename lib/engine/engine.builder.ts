@@ -84,6 +84,7 @@ export class EngineBuilder {
       signal: cutOff.signal,
       onApplied: (items) => auditor.sample(items),
     });
+    const history = { name, redis, hold, guard, strategy, retry };
     const tail: Tail = new Tail({
       name,
       config,
@@ -92,10 +93,7 @@ export class EngineBuilder {
       position,
       store,
       keeper,
-      cache: new RedisCacheHistory({
-        ...{ name, redis, hold, guard, strategy, retry },
-        hasOthers: () => group.members.list().length > 1,
-      }),
+      cache: new RedisCacheHistory({ ...history, hasOthers: () => group.members.list().length > 1 }),
       // In a cluster the checkpoint is on one master, and what another one loses is lost.
       checkpointGoesBack: config.checkpoint === 'redis' && !isCluster(redis.client),
       abandon: () => pipeline.abandon(),

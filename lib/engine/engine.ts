@@ -157,7 +157,7 @@ export class Engine {
   }
 
   private hold(): void {
-    // What is in hand at a shutdown is finished.
+    // A shutdown finishes what is in hand, paused or not.
     if (this.isStopping) return;
     this.parts.tail.pause();
     this.parts.pipeline.pause();

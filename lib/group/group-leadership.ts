@@ -84,7 +84,7 @@ export class GroupLeadership implements Leadership {
     return this.current;
   }
 
-  /** A later term has begun: somebody else has another lock, because Redis had forgotten the id of the group. */
+  /** Steps down for a later term: another process has another lock, because Redis had lost the id of the group. */
   heedTerm(number: number): void {
     const { term } = this;
     if (term && number > term.number)
@@ -166,7 +166,7 @@ class GroupLead implements Lead {
     if (!latest) return;
     const keys = groupKeys(redis.client, name);
     try {
-      // On each connection: a Redis that has gone back has lost it.
+      // Again on each connection: a Redis that has gone back has lost it.
       await untilAborted(coverTables(redis.client, keys, latest.number, JSON.stringify(print)), ended);
     } catch {
       // The next leader removes them again, which is always right.

@@ -50,7 +50,7 @@ export class GroupLine {
   private watching: Promise<void> | undefined;
 
   constructor(private readonly context: LineContext) {
-    // Each errand that is served listens to it.
+    // Each errand that is served adds a listener.
     setMaxListeners(0, this.ending.signal);
   }
 

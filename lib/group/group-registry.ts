@@ -25,7 +25,7 @@ export interface RegistryContext {
   lead(): { readonly term: number; readonly server: string; readonly state: string } | undefined;
   /** Whether this process holds itself, for a Redis that has forgotten it. */
   isPaused(): boolean;
-  /** How many redefinitions of tables this process has heard of. */
+  /** The number of the latest redefinition that this process has heard of. */
   definitions(): number;
   newGroupId(): string;
 }

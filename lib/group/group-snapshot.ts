@@ -5,7 +5,7 @@ import type { GroupMember, LeaderReport } from './group-status';
 export interface MemberReport extends GroupMember {
   /** Digest of its options, see OptionPrint. */
   readonly digest: string;
-  /** How many redefinitions of tables it has heard of. */
+  /** The number of the latest redefinition that it has heard of. */
   readonly definitions: number;
   /** When it last told so, in milliseconds since 1970, by Redis' clock. */
   readonly atMillis: number;

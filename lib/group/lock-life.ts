@@ -27,7 +27,7 @@ export class LockLife {
     confirmedAt: number,
     private readonly silent: () => Error,
   ) {
-    // Whoever asks whether the group has caught up listens to it.
+    // Each question whether the group has caught up adds a listener.
     setMaxListeners(0, this.ended);
     this.confirmedAt = confirmedAt;
     this.arm();

@@ -287,7 +287,7 @@ export class ProcessGroup implements Group {
   }
 }
 
-/** Each question to the leader listens to it. */
+/** Each question to the leader adds a listener. */
 function newTurn(): AbortController {
   const turn = new AbortController();
   setMaxListeners(0, turn.signal);

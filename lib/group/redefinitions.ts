@@ -18,7 +18,7 @@ export interface RedefinitionsContext {
 
 /** Lets no process of the group make keys of the old form of a table that looks another way now. */
 export class Redefinitions {
-  /** How many this process has heard of. */
+  /** The number of the latest one that this process has heard of. */
   count = 0;
 
   constructor(private readonly context: RedefinitionsContext) {}
@@ -34,15 +34,15 @@ export class Redefinitions {
     // Without memory, nobody can say that it lives: any of those that were there may.
     const ids = seen ? idsOf(registry) : await hold.ask(signal, () => memberIds(redis.client, keys));
     const others = ids.filter((id) => id !== own);
-    // For those who do not hear it now: also for one that is taken for dead, and comes back with the old form.
+    // For those who do not hear it now, also one that was taken for dead and comes back with the old form.
     this.count = (await this.unlessRefused(signal, () => redefine(redis.client, keys))) ?? this.count;
     const isGone = (id: string): boolean => seen !== undefined && !idsOf(registry).includes(id);
     await Promise.all(others.map((id) => this.untilForgotten(id, () => isGone(id), signal)));
   }
 
-  /** So many have been announced. */
+  /** The latest one that was announced has this number. */
   heed(count: number): void {
-    // Less than was heard of: Redis has lost the count, and may have counted on since.
+    // A lower number is news as well: Redis has lost the count, and perhaps what was announced meanwhile.
     if (count !== this.count) void this.catchUp(count);
   }
 

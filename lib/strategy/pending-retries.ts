@@ -30,7 +30,7 @@ export class PendingRetries {
     for (const key of this.versions.keys()) this.versions.set(key, undefined);
   }
 
-  /** Another process follows the changes from now on. */
+  /** Forgets all: another process follows the changes from now on. */
   forget(): void {
     this.versions.clear();
   }

@@ -95,7 +95,7 @@ export class StrategyService {
     this.versions = new Versions(epoch);
   }
 
-  /** Another process may lead: what newer changes come by, this one does not see any more. */
+  /** Another process may lead: this one no longer sees the changes that supersede what it has parked. */
   forgetParked(): void {
     this.pending.forget();
   }

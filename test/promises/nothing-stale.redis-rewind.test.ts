@@ -9,6 +9,7 @@ import type { TestApp } from '../support/app';
 import { codesOf, startApp } from '../support/app';
 import { CHECKPOINT, placeOf, storedCheckpoint, untilSaved } from '../support/checkpoint';
 import { connectRedis, describeEachSql, Stage } from '../support/each-sql';
+import { restartFrom, takeSnapshot } from '../support/redis/snapshot';
 import type { RedisServer } from '../support/servers';
 import { startMysql, startRedis, startRedisCluster } from '../support/servers';
 import { SwitchingProxy } from '../support/switching-proxy';
@@ -35,25 +36,6 @@ async function change(stage: Stage, id: number, n: number): Promise<void> {
     id,
     n,
   ]);
-}
-
-/** Kills Redis and starts it on the snapshot, which may be older; resolves when it answers. */
-async function restartFrom(server: RedisServer, snapshot: string | undefined): Promise<void> {
-  await server.kill();
-  const file = join(server.dataDir, 'dump.rdb');
-  if (snapshot === undefined) await rm(file, { force: true });
-  else await copyFile(snapshot, file);
-  await server.start();
-}
-
-/** Keeps what Redis holds now; resolves with the path of the snapshot. */
-async function takeSnapshot(server: RedisServer): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'cacheflow-rewind-'));
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
-  await server.command('SAVE');
-  const path = join(folder, 'dump.rdb');
-  await copyFile(join(server.dataDir, 'dump.rdb'), path);
-  return path;
 }
 
 describeEachSql('a Redis that went back', { schema: SCHEMA }, (stage) => {

@@ -37,7 +37,7 @@ local group, members, own, term = KEYS[1], KEYS[2], ARGV[1], tonumber(ARGV[4])
 -- A write that needs no memory comes first: a Redis without memory then takes the others, and the group goes on.
 redis.call('HDEL', members, '')
 redis.call('HSETNX', group, 'id', ARGV[2])
--- Redis has lost the group: nobody has let go on what this process knows to be held.
+-- Redis has lost the group, and nobody has released what this process knows to be held.
 if ARGV[7] == '1' and (redis.call('HGET', group, 'id') ~= ARGV[2] or not redis.call('HGET', group, 'term')) then
   redis.call('HSET', group, 'paused', '1')
 end
@@ -184,9 +184,20 @@ export async function leaderPrint(client: RedisClient, keys: GroupKeys): Promise
   return client.hget(keys.group, 'print');
 }
 
+/**
+ * KEYS: group. Counts one more redefinition. No less than the time, so that no number comes again when Redis has lost
+ * the count: whoever was away then would take it for one that it has heard of.
+ */
+const REDEFINE = defineScript(`${COMMON_LUA}
+local last = tonumber(redis.call('HGET', KEYS[1], 'definitions') or '0')
+local number = whole(math.max(last + 1, now))
+redis.call('HSET', KEYS[1], 'definitions', number)
+return number
+`);
+
 /** Tells the members that tables look another way; returns the number that tells whether they have heard. */
 export async function redefine(client: RedisClient, keys: GroupKeys): Promise<number> {
-  return Number(await client.hincrby(keys.group, 'definitions', 1));
+  return Number(await callScript(client, REDEFINE, [keys.group], []));
 }
 
 /** Those that have not left, dead ones among them. */
@@ -198,7 +209,7 @@ export async function leaveGroup(client: RedisClient, keys: GroupKeys, own: stri
   await client.hdel(keys.members, own);
 }
 
-/** KEYS: group; ARGV: term, list of options. */
+/** KEYS: group; ARGV: term, list of options. Refused once a later term has begun; not where Redis has lost the term. */
 const COVER = defineScript(`
 if tonumber(redis.call('HGET', KEYS[1], 'term') or '0') > tonumber(ARGV[1]) then return 0 end
 redis.call('HSET', KEYS[1], 'covered', ARGV[2])

@@ -58,6 +58,24 @@ describeEachSql('a standby', { schema: SCHEMA }, (stage) => {
     expect(codesOf(standby)).toEqual([]);
   });
 
+  it('may ask many times at once without a warning of Node.js', async () => {
+    const warnings: string[] = [];
+    const keep = ({ name }: Error): void => void warnings.push(name);
+    process.on('warning', keep);
+    onTestFinished(() => void process.off('warning', keep));
+    const [leader, standby] = await pair(stage);
+    await leader.cacheflow.pause();
+    await stage.sql.query("INSERT INTO shop.users VALUES (1, 'x')");
+    const all = Array.from({ length: 12 }, () => standby.cacheflow.caughtUp());
+    // When this one gives up, those before it wait at the leader.
+    await expect(standby.cacheflow.caughtUp({ timeoutMillis: 1_000 })).rejects.toMatchObject({
+      code: 'CACHEFLOW_CAUGHT_UP_TIMEOUT',
+    });
+    await leader.cacheflow.resume();
+    await Promise.all(all);
+    expect(warnings).not.toContain('MaxListenersExceededWarning');
+  });
+
   it('says so when no leader answers', async () => {
     const [leader, standby] = await pair(stage, { takeoverSeconds: 60 });
     await leader.cacheflow.pause();

@@ -87,6 +87,26 @@ describeEachSql('a group of processes', { schema: SCHEMA }, (stage) => {
     expect(standby?.calls.map(({ row }) => row)).toEqual([2]);
   });
 
+  it('closes as soon as its handlers are done, also when another process pauses the group meanwhile', async () => {
+    const env = { HANDLER_MILLIS: '500' };
+    const handlers = { queueSize: 1, concurrency: 1 };
+    const options = optionsOf(stage, { handlers, shutdownTimeoutMillis: 20_000 });
+    const leader = await group.add(options, env);
+    await group.leader();
+    const standby = await group.add(options, env);
+    await waitFor(async () => (await standby.status()).group.leader !== undefined);
+    for (let id = 1; id <= 8; id++) await stage.sql.query(`INSERT INTO shop.users VALUES (${id}, 'x')`);
+    await waitFor(async () => (await leader.status()).queuedRows >= 4, { message: 'rows that have to wait' });
+    const since = Date.now();
+    const closed = leader.close();
+    await waitFor(async () => (await leader.status()).state === 'stopped', { message: 'the tail to end' });
+    await standby.ask('pause');
+    expect(await closed).toBe(0);
+    expect(Date.now() - since).toBeLessThan(10_000);
+    await standby.ask('resume');
+    await waitFor(() => group.calls.some(({ row }) => row === 8), { message: 'the last change' });
+  });
+
   it('is led by another process at once when the leader is killed', async () => {
     for (let i = 0; i < 3; i++) await group.add(optionsOf(stage));
     const leader = await group.leader();

@@ -6,6 +6,7 @@ import type { TestApp } from '../../support/app';
 import { codesOf } from '../../support/app';
 import type { Stage } from '../../support/each-sql';
 import { describeEachSql } from '../../support/each-sql';
+import { lockSession } from '../../support/group-lock';
 import { RefusingProxy } from '../../support/refusing-proxy';
 import { replicate } from '../../support/replicate';
 import type { SqlServer } from '../../support/servers';
@@ -53,20 +54,12 @@ describeEachSql('the lock', { schema: SCHEMA, sql: (kind) => ({ args: argsOf(kin
     return apps;
   }
 
-  /** The session that has a lock of ours. */
-  async function lockSession(): Promise<number> {
-    const group = await stage.redis.hget('cf:{cacheflow:default:checkpoint}:group', 'id');
-    const lock = `cacheflow:default:${group?.replaceAll('-', '').slice(0, 16)}`;
-    const [row] = await stage.sql.query<{ id: number }>('SELECT IS_USED_LOCK(?) AS id', [lock]);
-    return row?.id ?? 0;
-  }
-
   it('that a connection loses is taken again, and nothing is lost on the way', async () => {
     const [app] = await groupOf(1, stage.sql.port);
     if (!app) throw new Error('There is no app');
     for (let id = 1; id <= 30; id++) {
       await stage.sql.query(`INSERT INTO shop.users VALUES (${id}, 'x')`);
-      if (id % 10 === 0) await stage.sql.query(`KILL ${await waitFor(lockSession)}`);
+      if (id % 10 === 0) await stage.sql.query(`KILL ${await waitFor(() => lockSession(stage))}`);
     }
     await app.cacheflow.caughtUp();
     const ids = new Set(app.events.map(({ after }) => after?.['id']));
@@ -95,7 +88,7 @@ describeEachSql('the lock', { schema: SCHEMA, sql: (kind) => ({ args: argsOf(kin
     await stage.sql.query(`BEGIN; ${writes.join('; ')}; COMMIT`);
     await waitFor(() => app.cacheflow.status().pendingHandlers === 2, { message: 'the second call' });
     const { term } = app.cacheflow.status().group;
-    await stage.sql.query(`KILL ${await lockSession()}`);
+    await stage.sql.query(`KILL ${await lockSession(stage)}`);
     await waitFor(() => app.cacheflow.status().group.term > term, { message: 'the next term' });
     release();
     await waitFor(() => called.includes('e') && app.cacheflow.status().pendingHandlers === 0);
@@ -109,7 +102,7 @@ describeEachSql('the lock', { schema: SCHEMA, sql: (kind) => ({ args: argsOf(kin
     const apps = await groupOf(3, stage.sql.port);
     const [before] = leaders(apps);
     // All others wait for it before the holder is back.
-    await stage.sql.query(`KILL ${await lockSession()}`);
+    await stage.sql.query(`KILL ${await lockSession(stage)}`);
     await waitFor(() => leaders(apps).some((each) => each !== before), { message: 'the next leader' });
     await waitFor(() => before?.cacheflow.status().state === 'standby', {
       message: 'the old one to stand by',
@@ -140,6 +133,33 @@ describeEachSql('the lock', { schema: SCHEMA, sql: (kind) => ({ args: argsOf(kin
     expect(apps.flatMap(codesOf)).not.toContain('CACHEFLOW_POSITION_LOST');
   });
 
+  it('passes to whoever reaches the new source, although the old leader still lives', async () => {
+    const other = await startOther(stage.kind);
+    await other.query(SCHEMA);
+    const [ofLeader, ofOther] = [
+      await SwitchingProxy.start(stage.sql.port),
+      await SwitchingProxy.start(stage.sql.port),
+    ];
+    onTestFinished(() => ofLeader.dispose());
+    onTestFinished(() => ofOther.dispose());
+    const [before] = await groupOf(1, ofLeader.port);
+    const mysql = { ...stage.sql.connectionOptions(), port: ofOther.port };
+    const next = await stage.boot({ mysql, tables, reconnect, takeoverSeconds: 3 });
+    await waitFor(() => next.cacheflow.status().state === 'standby', { message: 'the standby' });
+    ofLeader.close();
+    ofOther.close();
+    await waitFor(() => before?.cacheflow.status().group.role === 'standby', {
+      message: 'the lead to be lost',
+      timeoutMillis: 20_000,
+    });
+    ofOther.open(other.port);
+    await waitFor(() => leaders([next]).length === 1, { message: 'the next leader', timeoutMillis: 20_000 });
+    expect(before?.cacheflow.status().group).toMatchObject({
+      role: 'standby',
+      leader: next.cacheflow.status().group.self,
+    });
+  });
+
   it('on an old source that still runs is left by and by, when the address leads elsewhere', async () => {
     const other = await startOther(stage.kind);
     await other.query(replicate(stage.sql));
@@ -153,7 +173,7 @@ describeEachSql('the lock', { schema: SCHEMA, sql: (kind) => ({ args: argsOf(kin
     await waitFor(() => apps.some(({ events }) => events.length > 0), { message: 'the change' });
     await waitFor(async () => (await other.query('SELECT 1 FROM shop.users')).length === 1);
     // Whoever looks whether changes can be seen may have noticed before.
-    const holder = await lockSession();
+    const holder = await lockSession(stage);
     if (holder > 0) await stage.sql.query(`KILL ${holder}`);
     await waitFor(async () => (await dumpThreads(other)) === 1 && leaders(apps).length === 1, {
       message: 'a leader on the other server',

@@ -2,9 +2,9 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { codesOf } from '../../support/app';
 import { untilSaved } from '../../support/checkpoint';
 import { describeEachSql } from '../../support/each-sql';
+import { lockSession } from '../../support/group-lock';
 import type { RabbitMqServer } from '../../support/servers';
 import { startRabbitmq } from '../../support/servers';
-import { lockSession } from '../../support/lock-session';
 import { waitFor } from '../../support/wait-for';
 
 const SCHEMA = 'CREATE DATABASE shop; CREATE TABLE shop.users (id INT PRIMARY KEY, name VARCHAR(50))';
@@ -39,7 +39,7 @@ describeEachSql('a Redis that goes back behind a retry of another process', { sc
     const standby = await stage.app(options);
     const leader = await stage.boot(options);
     await waitFor(() => leader.cacheflow.status().state === 'standby', { message: 'the second process' });
-    await stage.sql.query(`KILL ${await lockSession(stage.sql, redis)}`);
+    await stage.sql.query(`KILL ${await lockSession(stage)}`);
     await waitFor(() => leader.cacheflow.status().group.role === 'leader', { message: 'the other leader' });
     await leader.cacheflow.caughtUp();
     await redis.set(KEY, 'stale');

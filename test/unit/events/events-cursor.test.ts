@@ -9,7 +9,11 @@ afterEach(() => void vi.useRealTimers());
 it('has a connection that is open and dead made anew', async () => {
   const never = new Promise<never>(() => undefined);
   const disconnect = vi.fn();
-  const client = { hmget: async () => ['1-0', 'a:1', null], xread: () => never, disconnect } as unknown as Redis;
+  const client = {
+    hmget: async () => ['1-0', 'a:1', null],
+    xread: () => never,
+    disconnect,
+  } as unknown as Redis;
   const cursor = new EventsCursor(client, eventsKeys('test', ''));
   const ending = new AbortController();
   await cursor.fix(ending.signal);
