@@ -55,6 +55,8 @@ describeEachSql('a Redis that goes back behind a retry of another process', { sc
       timeoutMillis: 20_000,
     });
     expect(await redis.get(KEY)).toBeNull();
+    await stage.sql.query("REPLACE INTO shop.users VALUES (2, 'x')");
+    await leader.cacheflow.caughtUp();
     let back = redis.multi().flushall();
     names.forEach((name, at) => (back = back.restore(name, 0, dumps[at] as Buffer)));
     await back.exec();
