@@ -260,6 +260,8 @@ export class Tail {
   private async takeLead(): Promise<Lead> {
     const lead = await this.context.leadership.acquire(this.ended, {
       onStandby: () => {
+        if (this.currentState !== 'standby')
+          this.context.errors.info('Another process of the group leads; this one stands by');
         this.currentState = 'standby';
         this.currentReason = undefined;
       },
