@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { lockName } from '../../../lib/group/lock-name';
 import { groupKey } from '../../../lib/redis/own-keys';
+import { waitFor } from '../../support/wait-for';
 import type { Fault, FaultScene } from './faults';
 import { SqlPair } from './sql-pair';
 import type { World } from './world';
@@ -31,14 +32,14 @@ export const GROUP_FAULTS: Readonly<Record<string, Fault>> = {
   'lock-cut': async (scene) => {
     const { apps, world } = scene;
     const { term } = (await apps.leader()).status.group;
-    await lose(await lockSessions(world), scene);
+    await lose(await found(() => lockSessions(world)), scene);
     await apps.leader((status) => status.group.term > term);
     world.links.sql.resume();
   },
   'dump-cut': async (scene) => {
     const { apps, world } = scene;
     await apps.leader();
-    await lose(await dumpSessions(world), scene);
+    await lose(await found(() => dumpSessions(world)), scene);
     await apps.caughtUp(CAUGHT_UP_MILLIS);
     world.links.sql.resume();
   },
@@ -102,9 +103,19 @@ async function sessions({ sql, links }: World): Promise<(Session & { command: st
     .filter(({ port }) => ports.has(port));
 }
 
+/** A leader may be connecting anew. */
+async function found(look: () => Promise<Session[]>): Promise<Session[]> {
+  return waitFor(
+    async () => {
+      const sessions = await look();
+      return sessions.length > 0 ? sessions : undefined;
+    },
+    { timeoutMillis: CAUGHT_UP_MILLIS, message: 'a session of the leader' },
+  );
+}
+
 /** They are ended by the server, or by both sides, or nothing comes through any more. */
 async function lose(lost: readonly Session[], { world, random }: FaultScene): Promise<void> {
-  if (lost.length === 0) throw new Error('There is no such session');
   const way = random.pick(['kill', 'cut', 'stall']);
   for (const { id, port } of lost) {
     if (way === 'kill') await world.sql.query(`KILL ${id}`);
