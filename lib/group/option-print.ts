@@ -71,7 +71,9 @@ export function uncoveredBy(print: OptionPrint, covered: string): (TableScope | 
   const [own, told] = [TABLES, EVERYWHERE].map((start) =>
     changed.filter((name) => name.startsWith(start)).map((name) => name.slice(start.length)),
   ) as [string[], string[]];
-  const tables = [...new Set([...own, ...told])];
+  // With this delivery, all changes of the watched tables were told, whoever wanted them.
+  const toldAll = before[DELIVERY] === digestOf('everywhere');
+  const tables = [...new Set([...own, ...(toldAll ? [] : told)])];
   if (tables.some((table) => table.includes('*'))) return [undefined];
   if (changed.includes(DELIVERY) && print[DELIVERY] === digestOf('everywhere')) return [undefined];
   return tables.map((table) => {

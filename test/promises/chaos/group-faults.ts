@@ -107,8 +107,8 @@ async function sessions({ sql, links }: World): Promise<(Session & { command: st
 async function found(look: () => Promise<Session[]>): Promise<Session[]> {
   return waitFor(
     async () => {
-      const sessions = await look();
-      return sessions.length > 0 ? sessions : undefined;
+      const seen = await look();
+      return seen.length > 0 ? seen : undefined;
     },
     { timeoutMillis: CAUGHT_UP_MILLIS, message: 'a session of the leader' },
   );

@@ -100,4 +100,5 @@ it('finds the tables of whose changes not every process was told', () => {
   expect(uncoveredBy(print({ events: { delivery: 'everywhere' } }), before)).toEqual([undefined]);
   const delivered = JSON.stringify(print({ events: { delivery: 'everywhere' } }));
   expect(uncoveredBy(print(), delivered)).toEqual([]);
+  expect(uncoveredBy(everywhere('shop.users'), delivered)).toEqual([]);
 });
