@@ -128,10 +128,11 @@ export class EventHub {
       // Projected rows were read before anybody listened.
       if (item.kind !== 'row' || item.projected) continue;
       const handlers = this.runner?.handlersFor(item.table, item.action) ?? [];
-      if (handlers.length === 0 && !this.emitsHere) continue;
+      const { emitsHere } = this;
+      if (handlers.length === 0 && !emitsHere) continue;
       const event = toChangeEvent(item);
       this.published++;
-      if (this.emitsHere) this.subject.next(event);
+      if (emitsHere) this.subject.next(event);
       if (handlers.length === 0) continue;
       if (this.distributor) {
         const names = handlers.map(({ name }) => name);
