@@ -1,36 +1,17 @@
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import type { ChangeEvent } from '../../../lib';
-import type { Member, MemberOptions } from '../../support/distribution-harness';
-import { TestGroup, changeOf, startMember } from '../../support/distribution-harness';
-import type { RabbitMqServer, RedisServer } from '../../support/servers';
-import { startRabbitmq, startRedis } from '../../support/servers';
+import type { MemberOptions } from '../../support/distribution-harness';
+import { TestGroup, changeOf } from '../../support/distribution-harness';
+import { DistributionStage } from '../../support/distribution-stage';
 import { waitFor } from '../../support/wait-for';
 
 // A rolling deployment that adds a handler: processes of both versions consume.
 
-let rabbit: RabbitMqServer;
-let redis: RedisServer;
-const running: Member[] = [];
-
-beforeAll(async () => {
-  [rabbit, redis] = await Promise.all([startRabbitmq(), startRedis()]);
-});
-afterEach(async () => {
-  await Promise.all(running.splice(0).map((each) => each.stop()));
-});
-afterAll(async () => {
-  await Promise.all([rabbit?.dispose(), redis?.dispose()]);
-});
+const stage = new DistributionStage();
 
 const OLD = ['Mails.send'];
 const NEW = ['Mails.send', 'Points.add'];
 const ROWS = Array.from({ length: 12 }, (_, index) => index + 1);
-
-async function member(options: Omit<MemberOptions, 'url' | 'redisPort'>): Promise<Member> {
-  const made = await startMember({ url: rabbit.url, redisPort: redis.port, ...options });
-  running.push(made);
-  return made;
-}
 
 function record(calls: string[]): MemberOptions['handle'] {
   return ({ after }: ChangeEvent, name) => void calls.push(`${name} ${String(after?.['id'])}`);
@@ -40,8 +21,8 @@ it('has the new handler called for each change, by a process that has it', async
   const [name, group, calls] = ['deployed', new TestGroup(), [] as string[]];
   group.set('old-1', 'old-2', 'new');
   for (const id of ['old-1', 'old-2'])
-    await member({ name, names: OLD, handle: record(calls), members: group.member(id) });
-  const next = await member({ name, names: NEW, handle: record(calls), members: group.member('new') });
+    await stage.member({ name, names: OLD, handle: record(calls), members: group.member(id) });
+  const next = await stage.member({ name, names: NEW, handle: record(calls), members: group.member('new') });
   expect(await next.publish(...ROWS.map((id) => changeOf(id, 1)))).toBe(true);
   const expected = NEW.flatMap((each) => ROWS.map((id) => `${each} ${id}`)).sort();
   await waitFor(() => new Set(calls).size === expected.length, {
@@ -49,18 +30,17 @@ it('has the new handler called for each change, by a process that has it', async
     timeoutMillis: 30_000,
   });
   expect([...new Set(calls)].sort()).toEqual(expected);
-  const letters = await Promise.all(running.map((each) => each.retry.deadLetters.list()));
+  const letters = await Promise.all(stage.running.map((each) => each.retry.deadLetters.list()));
   expect(letters.flat()).toEqual([]);
 });
 
 it('sets the calls aside that no process can make, and makes the others', async () => {
   const [name, calls] = ['removed', [] as string[]];
-  const to = { url: rabbit.url, redisPort: redis.port };
-  const before = await startMember({ ...to, name, names: NEW, handle: record([]), consume: false });
+  const before = await stage.member({ name, names: NEW, handle: record([]), consume: false });
   expect(await before.publish(changeOf(1, 1))).toBe(true);
   await before.stop();
   const retry = { maxAttempts: 1, backoffMillis: 10 };
-  const after = await member({ name, names: OLD, handle: record(calls), retry });
+  const after = await stage.member({ name, names: OLD, handle: record(calls), retry });
   await waitFor(() => calls.length > 0, { message: 'the call', timeoutMillis: 60_000 });
   expect(calls).toEqual(['Mails.send 1']);
   await waitFor(async () => (await after.retry.deadLetters.list()).length === 1, {

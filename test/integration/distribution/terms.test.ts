@@ -1,28 +1,15 @@
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import type { ChangeEvent } from '../../../lib';
 import { Partitions } from '../../../lib/distribution/partitions';
 import type { Member, MemberOptions } from '../../support/distribution-harness';
-import { TestGroup, changeOf, startMember } from '../../support/distribution-harness';
+import { TestGroup, changeOf } from '../../support/distribution-harness';
+import { DistributionStage } from '../../support/distribution-stage';
 import { withRabbit } from '../../support/retry-harness';
-import type { RabbitMqServer, RedisServer } from '../../support/servers';
-import { startRabbitmq, startRedis } from '../../support/servers';
 import { waitFor } from '../../support/wait-for';
 
 // What the broker has confirmed is behind the checkpoint: no fence between the terms of two leaders may drop it.
 
-let rabbit: RabbitMqServer;
-let redis: RedisServer;
-const running: Member[] = [];
-
-beforeAll(async () => {
-  [rabbit, redis] = await Promise.all([startRabbitmq(), startRedis()]);
-});
-afterEach(async () => {
-  await Promise.all(running.splice(0).map((each) => each.stop()));
-});
-afterAll(async () => {
-  await Promise.all([rabbit?.dispose(), redis?.dispose()]);
-});
+const stage = new DistributionStage();
 
 const idOf = (event: ChangeEvent): number => Number(event.after?.['id']);
 
@@ -32,15 +19,13 @@ async function member(
   more: Partial<MemberOptions> = {},
 ): Promise<Member> {
   const handlers = { partitions: 1, concurrency: 1 };
-  const made = await startMember({ url: rabbit.url, redisPort: redis.port, name, handle, handlers, ...more });
-  running.push(made);
-  return made;
+  return stage.member({ name, handle, handlers, ...more });
 }
 
 /** Messages that no process has been given yet. */
 async function waiting(name: string): Promise<number> {
   const [queue = ''] = new Partitions(name, 1).queues;
-  return withRabbit(rabbit.url, async (channel) => (await channel.checkQueue(queue)).messageCount);
+  return withRabbit(stage.url, async (channel) => (await channel.checkQueue(queue)).messageCount);
 }
 
 it('handles a change of an earlier term that comes back when its partition moves to another process', async () => {
